@@ -18,13 +18,15 @@ from lakeloop.catalogue import catalogue_markdown
 from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
 from lakeloop.contract.evolution import Change, changes_between
+from lakeloop.contract.model import NETWORK
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.git import file_at
-from lakeloop.own_files import own_code_notes, own_code_problems
+from lakeloop.own_files import MODEL, RUN, own_code_notes, own_code_problems, own_files
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case as load_use_case
 from operations.history import history_periods
+from tfx_pipeline.runs.quiet import quiet_libraries
 
 STYLES = {"safe": GOOD, "retrain": DIM, "breaks": BAD}
 SHOWN = 80
@@ -40,7 +42,7 @@ def check_command(
 ) -> None:
     """Name every mistake in a contract at once, each with its line (exit 2), or say that it is good.
 
-    The use case's own code is imported, so that what is wrong in it is told, too.
+    The use case's own code is imported, and a network of its own is built, so that what is wrong in it is told, too.
 
     With --against: what becomes of tables, models, requests and exports, before it happens.
     """
@@ -67,10 +69,19 @@ def check_command(
 
 
 def _own_code(path: Path, contract: Contract) -> str:
-    """A sentence on the files of its own code; raises WrongUseError with every mistake where one cannot be used."""
+    """A sentence on the files of its own code; raises WrongUseError with every mistake where one cannot be used, its
+    network's among them, which is built for that.
+    """
+    files = own_files(path.absolute().parent)
+    if MODEL in files:
+        quiet_libraries()
     problems = own_code_problems(path.absolute().parent, contract)
     if wrong := [problem for problem in problems.values() if problem]:
         raise WrongUseError("\n".join(wrong))
+    if MODEL in files and contract.model.kind == NETWORK and not files[MODEL].has(RUN):
+        from tfx_pipeline.training.own_trial import try_own_model  # noqa: PLC0415 - seconds: it imports TensorFlow
+
+        try_own_model(contract, files)
     return f" Its own code can be used: {', '.join(problems)}." if problems else ""
 
 

@@ -33,6 +33,22 @@ class Analyser(Protocol):
         ...
 
 
+class NoRows:
+    """An analyser of no rows: what it gives has the right shape, and hangs on the values as what is learnt does."""
+
+    def mean(self, name: str, known: tf.Tensor) -> tf.Tensor:
+        """A scalar."""
+        return tf.reduce_mean(known)
+
+    def percentiles(self, name: str, known: tf.Tensor) -> tf.Tensor:
+        """The same (99,) times."""
+        return tf.fill([PARTS - 1], tf.reduce_mean(known))
+
+    def z_score(self, name: str, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+        """As many values."""
+        return values - tf.reduce_mean(known)
+
+
 def without(missing: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """`values` with NaN where `missing`: what an analyser is given."""
     return tf.where(missing, tf.constant(float("nan"), tf.float32), values)

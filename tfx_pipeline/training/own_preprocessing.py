@@ -17,7 +17,7 @@ from lakeloop.contract.section import NAME
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.own_code import line_of, own_errors
 from lakeloop.own_files import OwnFile
-from tfx_pipeline.training.analyser import PARTS, Analyser
+from tfx_pipeline.training.analyser import Analyser, NoRows
 from tfx_pipeline.training.columns import OwnInput
 from tfx_pipeline.training.raw_features import DTYPES, is_missing
 
@@ -80,7 +80,7 @@ def own_inputs(file: OwnFile, features: Mapping[str, Feature], taken: Sequence[s
 
     @tf.function(autograph=False)
     def traced(inputs: Mapping[str, tf.Tensor]) -> None:
-        for name, tensor in own_outputs(file, features, inputs, _Traced()).items():
+        for name, tensor in own_outputs(file, features, inputs, NoRows()).items():
             found.append(OwnInput(name=name, width=tensor.shape[1], made_of=_made_of(tensor, inputs)))
 
     traced.get_concrete_function({name: tf.TensorSpec([None], DTYPES[f.carried_as]) for name, f in features.items()})
@@ -140,19 +140,6 @@ def _read(found: object) -> Any:
 
 def _column(values: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.cast(values, tf.float32), [-1, 1])
-
-
-class _Traced:
-    """An analyser of no rows: what it gives has the right shape, and hangs on the values as what is learnt does."""
-
-    def mean(self, name: str, known: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(known)
-
-    def percentiles(self, name: str, known: tf.Tensor) -> tf.Tensor:
-        return tf.fill([PARTS - 1], tf.reduce_mean(known))
-
-    def z_score(self, name: str, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        return values - tf.reduce_mean(known)
 
 
 def _made_of(tensor: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from console.cli.app import app
+from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT
 from tests.use_case_copies import copy_insurance
@@ -77,6 +79,35 @@ def test_own_code_is_imported_and_every_file_of_it_that_cannot_be_used_is_told(c
         "rules.py, line 1",
     ]
     assert "write `def checks(model):` in it" in told[1]
+
+
+def test_a_network_of_ones_own_is_built_and_told_with_its_place_where_that_fails(contract_file: Path) -> None:
+    run, model = partial(CliRunner().invoke, app, ["contract", "check", str(contract_file)]), contract_file.parent
+    head = "import keras\n\n\ndef build_model(columns, settings):\n"
+    three = "    layers = [keras.layers.Dense(3, activation='softmax')]\n"
+    ends = "    return keras.Sequential([keras.Input((columns.width,)), *layers])\n"
+    names = f"    assert columns.names == {tuple(load_contract(contract_file).features)}, columns\n"
+    (model / "model.py").write_text(head + names + three + ends)
+    done = run()
+    assert done.exit_code == 0 and "Its own code can be used: model.py, rules.py, generator.py." in " ".join(
+        done.output.split()
+    )
+    for text, told in (
+        (three.replace("3", "2") + ends, ", line 4: `build_model` gave a model that answers (30, 6) with (30, 2), wan"),
+        (three + ends.replace("width", "wide"), ", line 6: AttributeError: 'ModelColumns' object has no attribute"),
+    ):
+        (model / "model.py").write_text(head + text)
+        done = run()
+        assert done.output == "" and isinstance(done.exception, WrongUseError) and done.exception.exit_code == 2
+        assert str(done.exception).startswith(f"{model / 'model.py'}{told}")
+
+
+def test_without_a_network_of_ones_own_no_tensorflow_is_waited_for(contract_file: Path) -> None:
+    code = (
+        "import sys\nfrom console.cli.contract import check_command\n"
+        f"from pathlib import Path\ncheck_command(Path({str(contract_file)!r}))\nassert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=PROJECT)
 
 
 def test_trees_beside_a_network_of_ones_own_are_told(contract_file: Path) -> None:
