@@ -29,6 +29,9 @@ class CheckedRows:
     `probabilities` (n, classes); `weights` (n,), or None where all rows count the same; `features`: a frame of n rows
     with the contract's features, NaN or None where a value is missing. Where a number is predicted, labels and answers
     are numbers, there are no probabilities (n, 0), and `lower` and `upper` (n,) are the ends of the intervals.
+
+    `learnt_from` (n,) bool: the rows that the model's threshold or intervals were learnt from, so that they say little
+    of these; None where there is no such row.
     """
 
     labels: np.ndarray
@@ -38,6 +41,7 @@ class CheckedRows:
     features: pd.DataFrame
     lower: np.ndarray | None = None
     upper: np.ndarray | None = None
+    learnt_from: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,10 @@ def _checked_rows(answers: Answers, features: Mapping[str, Feature]) -> CheckedR
     if isinstance(answers, NumberAnswers):
         none = np.empty((len(frame), 0))
         ends = (answers.lower, answers.upper)
-        return CheckedRows(answers.labels, answers.predictions, none, answers.weights, frame, *ends)
-    return CheckedRows(answers.labels, answers.answered, answers.probabilities, answers.weights, frame)
+        return CheckedRows(answers.labels, answers.predictions, none, answers.weights, frame, *ends, answers.calibrated)
+    return CheckedRows(
+        answers.labels, answers.answered, answers.probabilities, answers.weights, frame, learnt_from=answers.calibrated
+    )
 
 
 def _values(feature: Feature, values: np.ndarray) -> pd.Series:

@@ -1,5 +1,6 @@
 """A use case's own checks: what they are given, what becomes of them in a report, and what they may not give."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_it_is_given_the_rows_with_their_features_and_the_champions_answers(chur
     assert model.eval.features["plan"].tolist()[:2] == ["plus", "basic"] and model.eval.features["usage"][29] == 29.0
     assert model.champion is not None and set(model.champion.answers.tolist()) == {0}
     assert [check.name for check in model.checked] == ["roc_auc on eval"]
+
+
+def test_it_is_told_which_rows_a_threshold_was_chosen_on(churn: Contract) -> None:
+    chosen_on = np.arange(30) < 10
+    rows = {"train": answered(0.6), "eval": replace(answered(0.6, 30), calibrated=chosen_on)}
+    model = checked_model(rows, None, churn.label.class_names, churn.features, ())
+    assert model.eval.learnt_from is not None and model.eval.learnt_from.tolist() == chosen_on.tolist()
+    assert model.train.learnt_from is None
 
 
 def test_a_missing_value_is_none_or_nan(churn: Contract) -> None:
