@@ -62,9 +62,6 @@ def models_command(
             console.print(f"{name}: {url}\n  curl {url}\n  curl {url}/metadata", soft_wrap=True)
         console.print(f"gRPC: {ports.host}:{ports.grpc}  (Ctrl-C stops)", soft_wrap=True)
 
-    rest_port = given.rest_api_port if port is None else port
-    if rest_port is None:
-        rest_port = case.settings.model_server_port
-    if grpc_port is None:
-        grpc_port = case.settings.model_server_grpc_port if rest_port else 0
-    serve(served, flags.options_of(given, host, rest_port, grpc_port, poll), ready, model_config)
+    defaults = case.settings.model_server_port, case.settings.model_server_grpc_port
+    ports = flags.ports_of(given, port, grpc_port, defaults)
+    serve(served, flags.options_of(given, host, ports, poll), ready, model_config)

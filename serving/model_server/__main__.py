@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from serving.model_server import server
-from serving.model_server.flags import add_flags, options_of, refuse_missing
+from serving.model_server.flags import add_flags, options_of, ports_of, refuse_missing
 from serving.model_server.model_config import ModelConfig, newest_of, read_config
 
 
@@ -25,8 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     which.add_argument("--model", action="append", metavar="NAME=BASE_PATH", help="may be repeated")
     which.add_argument("--model-config", type=Path, metavar="FILE", help="as --model_config_file")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8501, help="REST port; 0 takes any free one")
-    parser.add_argument("--grpc-port", type=int, default=8500, help="gRPC port; 0 takes any free one")
+    parser.add_argument(
+        "--port", type=int, help="REST port, 8501 by default; 0 takes any free one; beside --rest_api_port gRPC's port"
+    )
+    parser.add_argument("--grpc-port", type=int, help="gRPC port, 8500 by default; 0 takes any free one")
     parser.add_argument("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
     add_flags(parser)
     given = sys.argv[1:] if arguments is None else arguments
@@ -39,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         refuse_missing(given)
         flags = parser.parse_args(given)
-        options = options_of(flags, flags.host, flags.port, flags.grpc_port, flags.poll_seconds)
+        options = options_of(
+            flags, flags.host, ports_of(flags, flags.port, flags.grpc_port, (8501, 8500)), flags.poll_seconds
+        )
         server.serve(_models(flags), options, _announce, flags.model_config or flags.model_config_file)
     except LakeloopError as exc:
         sys.stderr.write(f"{exc}\n")

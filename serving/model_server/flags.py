@@ -1,6 +1,6 @@
 """TensorFlow Serving's flags, under its own names and with its meanings, for every command that starts a server.
 
-`--port` alone is not taken from there: it is the REST port, where TensorFlow Serving's is gRPC's.
+`--port` is gRPC's, as there, beside `--rest_api_port`; alone it is the REST port.
 Source: tensorflow/serving tensorflow_serving/model_servers/main.cc.
 """
 
@@ -47,7 +47,7 @@ _ELSEWHERE = {
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags to a parser; what none of them names has its default."""
     group = parser.add_argument_group("flags of TensorFlow Serving")
-    group.add_argument("--rest_api_port", type=int, help="REST port, as --port")
+    group.add_argument("--rest_api_port", type=int, help="REST port; --port is gRPC's then")
     group.add_argument("--model_name", default="default", help="name of the one model of --model_base_path")
     group.add_argument("--model_base_path", type=Path, help="folder of its versions")
     group.add_argument("--model_config_file", type=Path, help="a ModelServerConfig as text")
@@ -108,13 +108,31 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def options_of(flags: argparse.Namespace, host: str, port: int, grpc_port: int, poll_seconds: float) -> Options:
+def ports_of(
+    flags: argparse.Namespace, port: int | None, grpc_port: int | None, defaults: tuple[int, int]
+) -> tuple[int, int]:
+    """The ports of REST and gRPC, of a command's `--port` and `--grpc-port`, the flags and its defaults.
+
+    Beside `--rest_api_port` a `--port` is gRPC's. Raises WrongUseError where one is given twice.
+    """
+    if flags.rest_api_port is not None and port is not None:
+        if grpc_port is not None:
+            raise WrongUseError("--port beside --rest_api_port is gRPC's, as in TensorFlow Serving; so is --grpc-port.")
+        return flags.rest_api_port, port
+    rest = flags.rest_api_port if port is None else port
+    rest = defaults[0] if rest is None else rest
+    if grpc_port is None:
+        grpc_port = defaults[1] if rest else 0
+    return rest, grpc_port
+
+
+def options_of(flags: argparse.Namespace, host: str, ports: tuple[int, int], poll_seconds: float) -> Options:
     """What the flags say, beside what every command has options of its own for. Raises WrongUseError."""
     poll, monitoring = flags.file_system_poll_wait_seconds, flags.monitoring_config_file
     return Options(
         host=host,
-        port=port if flags.rest_api_port is None else flags.rest_api_port,
-        grpc_port=grpc_port,
+        port=ports[0],
+        grpc_port=ports[1],
         poll_seconds=poll_seconds if poll is None else poll,
         config_seconds=flags.model_config_file_poll_wait_seconds,
         rest_threads=flags.rest_api_num_threads,

@@ -16,9 +16,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT
 from serving.model_server.config_files import METRICS_PATH
-from serving.model_server.flags import options_of, parse
+from serving.model_server.flags import options_of, parse, ports_of
 from serving.model_server.process import RunningServer, running_server
 from tests.command_line import COMMAND
 from tests.waiting import eventually
@@ -76,12 +77,36 @@ def request(values: list[float]) -> predict_pb2.PredictRequest:
 
 def test_what_no_flag_names_is_as_in_tensorflow_serving() -> None:
     """tensorflow/serving tensorflow_serving/model_servers/server.h (Server::Options) @ 9d981c5."""
-    options = options_of(parse([], "serve models"), "127.0.0.1", 8501, 8500, 1.0)
+    options = options_of(parse([], "serve models"), "127.0.0.1", (8501, 8500), 1.0)
     load = options.load
     assert options.rest_seconds == 30, "rest_api_timeout_in_ms"
     assert (load.retries, load.retry_seconds) == (5, 60), "max_num_load_retries, load_retry_interval_micros"
     assert (load.tags, load.warm_up_times, load.batching) == (("serve",), 1, None)
     assert (options.config_seconds, options.cors, options.grpc_health, options.any_labels) == (0, False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "port", "grpc_port", "ports"),
+    [
+        ([], None, None, (8501, 8500)),
+        ([], 1, None, (1, 8500)),
+        ([], 1, 2, (1, 2)),
+        ([], 0, None, (0, 0)),
+        (["--rest_api_port=3"], None, None, (3, 8500)),
+        (["--rest_api_port=3"], 1, None, (3, 1)),
+        (["--rest_api_port", "3"], None, 2, (3, 2)),
+    ],
+)
+def test_port_is_grpcs_beside_rest_api_port(
+    flags: list[str], port: int | None, grpc_port: int | None, ports: tuple[int, int]
+) -> None:
+    """tensorflow/serving tensorflow_serving/model_servers/main.cc @ 9d981c5."""
+    assert ports_of(parse(flags, "serve models"), port, grpc_port, (8501, 8500)) == ports
+
+
+def test_the_grpc_port_is_given_once() -> None:
+    with pytest.raises(WrongUseError, match="--port beside --rest_api_port is gRPC's"):
+        ports_of(parse(["--rest_api_port=3"], "serve models"), 1, 2, (8501, 8500))
 
 
 def test_pages_of_other_origins_may_ask(flagged: tuple[RunningServer, Path], client: httpx.Client) -> None:
