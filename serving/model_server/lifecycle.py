@@ -13,6 +13,7 @@ from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import ModelConfig
 from serving.model_server.options import Options
+from serving.model_server.request_log import RequestLogs
 from serving.model_server.served_model import ServedModel, VersionStatus
 from serving.model_server.status import Code, invalid
 
@@ -27,9 +28,11 @@ class Lifecycle:
 
     def __init__(self, models: Mapping[str, ModelConfig], options: Options) -> None:
         self.metrics = Metrics()
+        self.request_logs = RequestLogs(options.load.tags, self.metrics)
         self._lock = threading.Lock()
         self._options = options
         self._models = {name: self._model(config) for name, config in models.items()}
+        self._update_request_logs(models)
         self._poll_seconds = options.poll_seconds
         self._reloading = threading.Lock()
         self._polled = threading.Condition()
@@ -53,6 +56,7 @@ class Lifecycle:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self.request_logs.close()
         for model in self._models.values() if unload else ():
             model.close()
 
@@ -69,6 +73,10 @@ class Lifecycle:
         """Whether a model of that name is configured, or was."""
         return name in self._models
 
+    def count(self) -> int:
+        """How many models are configured, or were."""
+        return len(self._models)
+
     def statuses(self, name: str, version: int | None = None) -> list[VersionStatus]:
         """All known versions, newest first, or that one. Raises RequestError where nothing is known."""
         with self._lock:
@@ -82,8 +90,9 @@ class Lifecycle:
             raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
         return [states[number] for number in sorted(states, reverse=True)]
 
-    def reload(self, configs: Mapping[str, ModelConfig]) -> None:
-        """Serves these models from now on and returns when those that are new have loaded.
+    def reload(self, configs: Mapping[str, ModelConfig], wait: bool = True) -> None:
+        """Serves these models from now on; labels hold at once. Returns when those that are new have loaded, if it
+        shall `wait` for them.
 
         Raises RequestError: a label names a version that is not available (nothing is changed then), or a new
         model could not be loaded (the config holds; the model is served as soon as it can be).
@@ -97,17 +106,26 @@ class Lifecycle:
                 for name in configs.keys() - self._models.keys():
                     self._models[name] = self._model(configs[name])
                 polls = {name: model.polls for name, model in self._models.items()}
+            self._update_request_logs(configs)
             log.info("event=config_reloaded models=%r", list(configs))
             self._poll_now = True
             self._wake.set()
-            # one poll may have been under way with the old config: the second one has seen the new
-            wanted = 2 if self._thread.is_alive() else 0
-            with self._polled:
-                self._polled.wait_for(
-                    lambda: self._stopping or all(self._has_settled(name, polls[name] + wanted) for name in configs),
-                    RELOAD_SECONDS,
-                )
-            self._check_available(fresh)
+            if wait:
+                self._wait_for(configs, polls)
+                self._check_available(fresh)
+
+    def _wait_for(self, configs: Mapping[str, ModelConfig], polls: Mapping[str, int]) -> None:
+        # one poll may have been under way with the old config: the second one has seen the new
+        wanted = 2 if self._thread.is_alive() else 0
+        with self._polled:
+            self._polled.wait_for(
+                lambda: self._stopping or all(self._has_settled(name, polls[name] + wanted) for name in configs),
+                RELOAD_SECONDS,
+            )
+
+    def _update_request_logs(self, configs: Mapping[str, ModelConfig]) -> None:
+        wanted = {name: config.request_log for name, config in configs.items()}
+        self.request_logs.update({name: found for name, found in wanted.items() if found is not None})
 
     def _model(self, config: ModelConfig) -> ServedModel:
         return ServedModel(config, self._lock, self.metrics, self._options.load)

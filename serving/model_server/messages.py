@@ -54,7 +54,7 @@ def classify(
     signature_name = request.model_spec.signature_name
     classes = inference.classify(loaded, signature_name, _examples(request.input), deadline)
     answer = classification_pb2.ClassificationResponse(model_spec=answered_by(loaded, signature_name))
-    _fill_classes(answer.result, classes)
+    fill_classes(answer.result, classes)
     return answer
 
 
@@ -65,7 +65,7 @@ def regress(
     signature_name = request.model_spec.signature_name
     values = inference.regress(loaded, signature_name, _examples(request.input), deadline)
     answer = regression_pb2.RegressionResponse(model_spec=answered_by(loaded, signature_name))
-    _fill_values(answer.result, values)
+    fill_values(answer.result, values)
     return answer
 
 
@@ -80,9 +80,9 @@ def multi_inference(
         outputs = inference.run(loaded, "MultiInference", signature, examples, deadline)
         result = answer.results.add(model_spec=answered_by(loaded, signature.name))
         if task.method_name == inference.CLASSIFY_METHOD:
-            _fill_classes(result.classification_result, inference.classes_of(signature, outputs, len(examples)))
+            fill_classes(result.classification_result, inference.classes_of(signature, outputs, len(examples)))
         else:
-            _fill_values(result.regression_result, inference.values_of(outputs, len(examples)))
+            fill_values(result.regression_result, inference.values_of(outputs, len(examples)))
     return answer, len(examples)
 
 
@@ -177,13 +177,15 @@ def _examples(given: input_pb2.Input) -> list[bytes]:
     return with_context(context, (example.SerializeToString() for example in examples))
 
 
-def _fill_classes(result: classification_pb2.ClassificationResult, classes: inference.Classes) -> None:
+def fill_classes(result: classification_pb2.ClassificationResult, classes: inference.Classes) -> None:
+    """Writes each example's classes and scores."""
     for row in classes.rows():
         given = result.classifications.add()
         for label, score in row:
             given.classes.add(label=label.decode("utf-8", "replace"), score=score)
 
 
-def _fill_values(result: regression_pb2.RegressionResult, values: np.ndarray) -> None:
+def fill_values(result: regression_pb2.RegressionResult, values: np.ndarray) -> None:
+    """Writes each example's value."""
     for value in values.tolist():
         result.regressions.add(value=value)

@@ -89,6 +89,7 @@ class Metrics:
         self.runtime_latency = _latency("/tensorflow/serving/runtime_latency", "runtime")
         self.example_counts = Histogram("/tensorflow/serving/request_example_counts", ("model",), 1, 2, 15)
         self.example_count_total = Counter("/tensorflow/serving/request_example_count_total", ("model",))
+        self.request_log_count = Counter("/tensorflow/serving/request_log_count", ("model_name", "status_code"))
         self.load_attempts = Counter("/tensorflow/cc/saved_model/load_attempt_count", ("model_path", "status"))
         self.load_latency = Counter("/tensorflow/cc/saved_model/load_latency", ("model_path",))
 
@@ -106,6 +107,10 @@ class Metrics:
         """The examples of one MultiInference request, the only one TensorFlow Serving counts them of."""
         self.example_counts.add(count, model)
         self.example_count_total.add(model, by=count)
+
+    def logged(self, model: str, status: str) -> None:
+        """One request that a log of requests took, or could not take."""
+        self.request_log_count.add(model, status)
 
     def loaded(self, folder: Path, good: bool, seconds: float) -> None:
         """One attempt to load a version."""

@@ -17,9 +17,11 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from serving.exceptions import RequestError
-from serving.model_server.status import invalid
+from serving.model_server.status import Code, invalid
 
 PLATFORM = "tensorflow"
+COLLECTOR = "tfrecord"
+"""The one type of log collector there is."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,22 @@ class VersionPolicy:
 
 
 @dataclass(frozen=True)
+class RequestLogConfig:
+    """A log of requests: what its files' names begin with, and which share of the requests is in it."""
+
+    file_prefix: Path
+    sampling_rate: float
+
+
+@dataclass(frozen=True)
 class ModelConfig:
-    """One model: the folder of its versions, which of them serve, and what they are called."""
+    """One model: the folder of its versions, which of them serve, what they are called, and its log of requests."""
 
     name: str
     base_path: Path
     policy: VersionPolicy = VersionPolicy()
     labels: Mapping[str, int] = field(default_factory=dict)
+    request_log: RequestLogConfig | None = None
 
 
 def newest_of(models: Mapping[str, Path]) -> dict[str, ModelConfig]:
@@ -68,10 +79,13 @@ def read_config(file: Path) -> dict[str, ModelConfig]:
     try:
         text_format.Parse(text, config)
     except text_format.ParseError as exc:
-        raise WrongUseError(f"{file} is no ModelServerConfig, line:column {exc}. It looks like {_EXAMPLE}") from None
+        raise WrongUseError(f"{file}: {_NO_CONFIG}, line:column {exc}. It looks like {_EXAMPLE}") from None
     for model in config.model_config_list.config:
         if model.base_path and "://" not in model.base_path:
             model.base_path = str(file.resolve().parent / model.base_path)
+        collector = model.logging_config.log_collector_config
+        if collector.filename_prefix and "://" not in collector.filename_prefix:
+            collector.filename_prefix = str(file.resolve().parent / collector.filename_prefix)
     if not config.model_config_list.config:
         raise WrongUseError(f"{file} lists no model. It looks like {_EXAMPLE}")
     try:
@@ -93,12 +107,11 @@ def from_proto(config: model_server_config_pb2.ModelServerConfig) -> dict[str, M
         if "://" in model.base_path:
             raise invalid(f"Model {model.name} has the URL {model.base_path} as base_path; this server reads folders")
         models[model.name] = ModelConfig(
-            model.name, Path(model.base_path), _policy(model.model_version_policy), dict(model.version_labels)
-        )
+            model.name, Path(model.base_path), _policy(model.model_version_policy), dict(model.version_labels),
+            _request_log(model) if model.HasField("logging_config") else None,
+        )  # fmt: skip
     for model in config.model_config_list.config:
         _check_platform(model)
-        if model.HasField("logging_config"):
-            raise invalid(f"Model {model.name} has a logging_config; this server keeps no log of requests")
     return models
 
 
@@ -121,6 +134,26 @@ def _check_platform(model: model_server_config_pb2.ModelConfig) -> None:
         raise invalid(f"Model {model.name} requests unsupported platform {model.model_platform}")
 
 
+def _request_log(model: model_server_config_pb2.ModelConfig) -> RequestLogConfig:
+    config, of = model.logging_config, f"logging_config of model {model.name}"
+    collector, rate = config.log_collector_config, config.sampling_config.sampling_rate
+    if collector.type not in ("", COLLECTOR):
+        raise RequestError(
+            Code.NOT_FOUND,
+            f"Cannot find LogCollector::Factory for type: {collector.type} ({of}); this server has {COLLECTOR}",
+        )
+    if not collector.filename_prefix.startswith("/"):
+        raise invalid(
+            f"{of}: log_collector_config.filename_prefix must be an absolute path that names of files begin with; "
+            f"got {collector.filename_prefix!r}"
+        )
+    if not 0 <= rate <= 1:
+        raise invalid(f"{of}: sampling_config.sampling_rate must be from 0 to 1, not {rate:g}")
+    if config.sampling_config.attributes or config.HasField("custom_logging_config"):
+        raise invalid(f"{of}: sampling_config.attributes and custom_logging_config mean nothing to this server")
+    return RequestLogConfig(Path(collector.filename_prefix), rate)
+
+
 def _policy(policy: Any) -> VersionPolicy:
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
@@ -130,4 +163,5 @@ def _policy(policy: Any) -> VersionPolicy:
     return VersionPolicy(latest=max(policy.latest.num_versions, 1))
 
 
+_NO_CONFIG = "Error parsing text-format tensorflow.serving.ModelServerConfig"  # in TensorFlow Serving's words
 _EXAMPLE = 'model_config_list { config { name: "m" base_path: "/models/m" model_platform: "tensorflow" } }'

@@ -15,9 +15,18 @@ from tensorflow_serving.apis import (
     predict_pb2,
     regression_pb2,
 )
+from tensorflow_serving.apis.prediction_log_pb2 import (
+    ClassifyLog,
+    MultiInferenceLog,
+    PredictionLog,
+    PredictLog,
+    RegressLog,
+)
 
 from serving.model_server import messages, model_spec
 from serving.model_server.lifecycle import Lifecycle
+from serving.model_server.loaded_version import LoadedVersion
+from serving.model_server.request_log import MakeLog
 from serving.model_server.status import invalid
 
 SIGNATURE_DEF = "signature_def"
@@ -38,7 +47,9 @@ class PredictionService:
         """Named tensors in, named tensors out."""
         _check_spec(request)
         with model_spec.use(self._lifecycle, request.model_spec) as loaded:
-            return messages.predict(loaded, request, deadline, self._tensor_content)
+            answer = messages.predict(loaded, request, deadline, self._tensor_content)
+        self._log(loaded, lambda: PredictionLog(predict_log=PredictLog(request=request, response=answer)))
+        return answer
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, deadline: float | None
@@ -46,7 +57,9 @@ class PredictionService:
         """Classes and scores of each example."""
         _check_spec(request)
         with model_spec.use(self._lifecycle, request.model_spec) as loaded:
-            return messages.classify(loaded, request, deadline)
+            answer = messages.classify(loaded, request, deadline)
+        self._log(loaded, lambda: PredictionLog(classify_log=ClassifyLog(request=request, response=answer)))
+        return answer
 
     def regress(
         self, request: regression_pb2.RegressionRequest, deadline: float | None
@@ -54,7 +67,9 @@ class PredictionService:
         """One value for each example."""
         _check_spec(request)
         with model_spec.use(self._lifecycle, request.model_spec) as loaded:
-            return messages.regress(loaded, request, deadline)
+            answer = messages.regress(loaded, request, deadline)
+        self._log(loaded, lambda: PredictionLog(regress_log=RegressLog(request=request, response=answer)))
+        return answer
 
     def multi_inference(
         self, request: inference_pb2.MultiInferenceRequest, deadline: float | None
@@ -64,7 +79,13 @@ class PredictionService:
         with model_spec.use(self._lifecycle, spec) as loaded:
             answer, count = messages.multi_inference(loaded, request, deadline)
         self._lifecycle.metrics.examples(spec.name, count)
+        self._log(
+            loaded, lambda: PredictionLog(multi_inference_log=MultiInferenceLog(request=request, response=answer))
+        )
         return answer
+
+    def _log(self, loaded: LoadedVersion, make: MakeLog) -> None:
+        self._lifecycle.request_logs.offer(loaded.name, make)
 
     def get_model_metadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, deadline: float | None = None

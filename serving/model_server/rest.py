@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from serving.exceptions import BodyError, RequestError
-from serving.model_server import answers, inference, json_parser, routes
+from serving.model_server import answers, inference, json_parser, logged_messages, routes
 from serving.model_server.examples_input import read_examples
 from serving.model_server.lifecycle import Lifecycle
+from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.options import Options
 from serving.model_server.request_body import Receive, Scope, encoding, inflated, read_body
+from serving.model_server.request_log import MakeLog
 from serving.model_server.status import HTTP_STATUS, Code, too_late
 from serving.model_server.tensor_input import read_predict_request, signature_name
 from serving.model_server.tensor_output import classes_to_json, to_json, values_to_json
@@ -137,13 +139,24 @@ class RestApi:
             signature = loaded.model.signature(named)
             request = read_predict_request(document, signature)
             outputs = loaded.run("Predict", signature, request.inputs, deadline=deadline)
-        return to_json(outputs, request.format)
+        answer = to_json(outputs, request.format)
+        self._log(loaded, lambda: logged_messages.predict_log(loaded, named, request.inputs, outputs))
+        return answer
 
     def _infer_examples(self, route: routes.Route, named: str, examples: list[bytes], deadline: float | None) -> bytes:
         with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             if route.action == "classify":
-                return classes_to_json(inference.classify(loaded, named, examples, deadline).rows())
-            return values_to_json(inference.regress(loaded, named, examples, deadline))
+                classes = inference.classify(loaded, named, examples, deadline)
+                answer = classes_to_json(classes.rows())
+                self._log(loaded, lambda: logged_messages.classify_log(loaded, named, examples, classes))
+            else:
+                values = inference.regress(loaded, named, examples, deadline)
+                answer = values_to_json(values)
+                self._log(loaded, lambda: logged_messages.regress_log(loaded, named, examples, values))
+            return answer
+
+    def _log(self, loaded: LoadedVersion, make: MakeLog) -> None:
+        self._lifecycle.request_logs.offer(loaded.name, make)
 
     def _status(self, route: routes.Route) -> bytes:
         # As in TensorFlow Serving, a label does not narrow the status: all versions are listed.
