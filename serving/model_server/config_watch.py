@@ -30,7 +30,7 @@ def watched(file: Path, seconds: float, applied: Mapping[str, ModelConfig], life
             try:
                 models = read_config(file)
                 if models != last:
-                    lifecycle.reload(models)
+                    lifecycle.reload(models, wait=False)  # the next change may come while these still load
                     last = models
                 logged = ""
             except (LakeloopError, RequestError) as exc:
@@ -44,4 +44,4 @@ def watched(file: Path, seconds: float, applied: Mapping[str, ModelConfig], life
         yield
     finally:
         ended.set()
-        thread.join(1.0)  # a reload may be waiting for a load
+        thread.join()
