@@ -10,7 +10,7 @@ import selectors
 import socket
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,7 +44,7 @@ def measure(models: Path, name: str, row: Mapping[str, object]) -> list[Figure]:
     ]
 
 
-def request_of(name: str, rows: list[Mapping[str, object]]) -> bytes:
+def request_of(name: str, rows: Sequence[object]) -> bytes:
     body = json.dumps({"instances": rows}).encode()
     return (
         f"POST /v1/models/{name}:predict HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
@@ -52,7 +52,8 @@ def request_of(name: str, rows: list[Mapping[str, object]]) -> bytes:
     ).encode() + body
 
 
-def _connect(url: str) -> socket.socket:
+def connect(url: str) -> socket.socket:
+    """A connection to a server, without waiting for more to send."""
     address = urlsplit(url)
     connection = socket.create_connection((address.hostname or "", address.port or 0))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -61,7 +62,7 @@ def _connect(url: str) -> socket.socket:
 
 def one_connection(url: str, request: bytes, count: int) -> list[float]:
     """Sorted milliseconds of so many answers."""
-    with _connect(url) as connection:
+    with connect(url) as connection:
         for _ in range(min(WARM_UP, count)):
             ask(connection, request)
         return sorted(ask(connection, request) for _ in range(count))
@@ -74,7 +75,7 @@ def _many_connections(url: str, request: bytes, count: int) -> None:
     machine as the server.
     """
     with selectors.DefaultSelector() as selector:
-        connections = [_connect(url) for _ in range(CONNECTIONS)]
+        connections = [connect(url) for _ in range(CONNECTIONS)]
         by_file = {connection.fileno(): connection for connection in connections}
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ)
@@ -130,7 +131,10 @@ def ask(connection: socket.socket, request: bytes) -> float:
     connection.sendall(request)
     answer = connection.recv(65536)
     while b"\r\n\r\n" not in answer:
-        answer += connection.recv(65536)
+        piece = connection.recv(65536)
+        if not piece:
+            raise ConnectionError("the model server closed the connection")
+        answer += piece
     head, _, rest = answer.partition(b"\r\n\r\n")
     length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     while len(rest) < length:

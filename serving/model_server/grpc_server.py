@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
@@ -18,6 +19,7 @@ from serving.exceptions import RequestError
 from serving.model_server.config_files import Tls
 from serving.model_server.health import health_handler
 from serving.model_server.options import Options
+from serving.model_server.shares import Shares
 from serving.model_server.status import Code, too_late
 
 if TYPE_CHECKING:  # it imports TensorFlow, which takes seconds: a taken port should be known before
@@ -29,8 +31,14 @@ log = logging.getLogger(__name__)
 MESSAGE_LIMIT = 1024
 """Error texts are cut there, as in TensorFlow Serving."""
 
+THREADS = 1024
+"""For inferences, those that wait for their turn included; begun as calls come."""
+
 STATUS_THREADS = 2
 """For what is answered without a model: it must not wait for inferences, however many there are."""
+
+Turn = Callable[[Any, float | None], AbstractContextManager[None]]
+"""Waits until the model of a request may run one more, at most until a deadline."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -40,7 +48,7 @@ class GrpcServer:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._pool = ThreadPoolExecutor(options.grpc_threads, thread_name_prefix="grpc")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
         self._status_pool = ThreadPoolExecutor(STATUS_THREADS, thread_name_prefix="grpc-status")
         arguments: dict[str, str | int] = {
             "grpc.so_reuseport": 0,  # else a second server shares the port without a word
@@ -58,13 +66,21 @@ class GrpcServer:
         from serving.model_server.prediction_service import PredictionService
 
         models, metrics = ModelService(lifecycle), lifecycle.metrics
+        shares = Shares(self._options.grpc_threads, THREADS, lifecycle.count)
+
+        @contextmanager
+        def turn(request: Any, deadline: float | None) -> Iterator[None]:
+            name = _model_of(request)
+            with shares.turn(name if lifecycle.knows(name) else "", deadline):  # clients choose names
+                yield
+
         service = PredictionService(lifecycle, self._options.tensor_content)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             _Methods(
-                Predict=_Method("Predict", service.predict, metrics),
-                Classify=_Method("Classify", service.classify, metrics),
-                Regress=_Method("Regress", service.regress, metrics),
-                MultiInference=_Method("MultiInference", service.multi_inference),
+                Predict=_Method("Predict", service.predict, metrics, turn=turn),
+                Classify=_Method("Classify", service.classify, metrics, turn=turn),
+                Regress=_Method("Regress", service.regress, metrics, turn=turn),
+                MultiInference=_Method("MultiInference", service.multi_inference, turn=turn),
                 GetModelMetadata=_Method("GetModelMetadata", service.get_model_metadata, pool=self._status_pool),
             ),
             self._server,
@@ -124,10 +140,12 @@ class _Method:
         answer: Callable[[Any, float | None], Any],
         metrics: Metrics | None = None,
         pool: ThreadPoolExecutor | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self._name = name
         self._answer = answer
         self._metrics = metrics
+        self._turn = turn
         self.experimental_thread_pool = pool  # gRPC's name for it: calls of this method run there
 
     def __call__(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -140,7 +158,12 @@ class _Method:
     def _outcome(self, request: Any, context: grpc.ServicerContext) -> tuple[Code, Any]:
         """OK and the answer, or the code of the failure and its text."""
         try:
-            return Code.OK, self._answer(request, _deadline(context))
+            deadline = _deadline(context)
+            if self._turn is None:
+                return Code.OK, self._answer(request, deadline)
+            with self._turn(request, deadline):
+                _deadline(context)  # the client may have gone while its call waited
+                return Code.OK, self._answer(request, deadline)
         except RequestError as exc:
             return exc.code, exc.message
         except MemoryError:
@@ -148,6 +171,12 @@ class _Method:
         except Exception:
             log.exception("event=request_failed method=%s", self._name)
             return Code.INTERNAL, "Internal error: the server's log has the details."
+
+
+def _model_of(request: Any) -> str:
+    if hasattr(request, "model_spec"):
+        return str(request.model_spec.name)
+    return str(request.tasks[0].model_spec.name) if request.tasks else ""
 
 
 def _deadline(context: grpc.ServicerContext) -> float | None:

@@ -22,6 +22,7 @@ from serving.exceptions import LoadError
 from serving.model_server import saved_model
 from serving.model_server.folders import Fingerprint, fingerprint, version_folders
 from serving.model_server.loaded_version import LoadedVersion
+from serving.model_server.long_runs import LongRuns
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import ModelConfig
 from serving.model_server.options import LoadOptions
@@ -75,6 +76,7 @@ class ServedModel:
         self._lock = lock
         self._metrics = metrics
         self._options = options
+        self._long_runs = LongRuns()
 
     def poll(self, stopping: Callable[[], bool]) -> None:
         """Looks at the folders, loads what the policy asks for and gives up what it no longer does."""
@@ -162,7 +164,7 @@ class ServedModel:
     def _ready(self, version: int, folder: Path, before: Fingerprint) -> LoadedVersion:
         """A version loaded and warmed up. Raises LoadError; nothing is left in memory then."""
         model = saved_model.load(folder, self._options)
-        loaded = LoadedVersion(self.name, version, model, self._metrics, self._options.batching)
+        loaded = LoadedVersion(self.name, version, model, self._metrics, self._options.batching, self._long_runs)
         try:
             model.prepare()
             count = warm_up(loaded, self._options.warm_up_times)

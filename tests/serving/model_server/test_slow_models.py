@@ -173,3 +173,16 @@ def test_a_model_that_is_asked_too_much_leaves_rest_to_the_others(slow_server: R
         assert quick.json() == {"predictions": [3.0]}
         assert not any(call.done() for call in asked)
         assert {call.result() for call in asked} == {504}
+
+
+def test_a_model_that_is_asked_too_much_leaves_grpc_to_the_others(slow_server: RunningServer, turns: int) -> None:
+    """Twice as many slow inferences as run at a time, for as long as the quick one may take."""
+    slow = request_of("loop", "turns", [turns * 10], tf.int32)
+    quick = request_of("half_plus_two", "x", [2.0], tf.float32)
+    with grpc.insecure_channel(slow_server.grpc) as channel, ThreadPoolExecutor(8) as clients:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        calls = [clients.submit(code_of, lambda: stub.Predict(slow, timeout=SECONDS)) for _ in range(8)]
+        time.sleep(0.3)
+        assert list(stub.Predict(quick, timeout=SECONDS).outputs["y"].float_val) == [3.0]
+        assert not any(call.done() for call in calls)
+        assert {call.result() for call in calls} == {grpc.StatusCode.DEADLINE_EXCEEDED}
