@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MADE = {"bool": "bool", "int": "int64"}
+"""The type of a computed truth in a frame, where it is no float."""
+
+
 def with_period(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
     """Rows with the period of their event time, which is written as it is delivered, in a column of its own.
 
@@ -28,11 +32,11 @@ def with_period(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
 
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
     """The rows whose truth is known, with the label's columns as gold has them; a truth that is computed is one."""
-    if contract.label.made is not None:
+    if contract.label.computed:
         frame = frame.assign(**{contract.label.column: made_truth(contract, frame)})
     frame = frame[frame[contract.label.column].notna()]
-    if contract.label.made is not None:
-        frame = frame.astype({contract.label.column: "bool" if contract.label.truth.type == "bool" else "float64"})
+    if contract.label.computed:
+        frame = frame.astype({contract.label.column: MADE.get(contract.label.truth.type, "float64")})
     if contract.label.task == "regression":
         return frame.assign(**{contract.label.name: frame[contract.label.column].astype("float64")})
     ids = frame[contract.label.column].map(contract.label.class_id)
@@ -44,4 +48,4 @@ def with_class_names(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame
     label = contract.label
     if label.task == "regression":
         return frame
-    return frame.assign(**{label.name_column: frame[label.name].map(dict(enumerate(label.class_names)))})
+    return frame.assign(**{label.name_column: frame[label.name].map(label.name_of)})

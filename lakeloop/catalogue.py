@@ -15,7 +15,7 @@ CLOCK = "  \n**Clock** the real time: what is delivered is known from then on"
 
 def catalogue_markdown(contract: Contract) -> str:
     """Sources, features, label, gate and fallback of a contract as one Markdown document."""
-    label, gate, kind = contract.label, contract.gate, contract.event_time.period
+    gate, kind = contract.gate, contract.event_time.period
     zone = contract.event_time.in_zone
     parts = [
         f"# {contract.title}\n\n{contract.description}",
@@ -54,10 +54,7 @@ def catalogue_markdown(contract: Contract) -> str:
                 for n, f in contract.features.items()
             ),
         ),
-        f"## Label `{label.name}`\n\n{label.description}, {'derived from' if label.classes else 'the number in'} "
-        f"`{label.source}.{label.column}`"
-        f"{f', computed as `{label.made}`' if label.made else ''}{_in_parts(contract)} "
-        f"({label.truth.description}; allowed: {label.truth.allowed}).",
+        _label_text(contract),
         _label_table(contract),
         "## Quality gate",
         _table(
@@ -95,14 +92,31 @@ def _only(value: Mapping[str, object]) -> str:
 def _unsure(contract: Contract) -> str:
     if contract.fallback is None or not contract.label.classes:
         return ""
+    if contract.label.several:
+        return f"the likeliest set of labels is less likely than {contract.fallback.confidence_below:g} or "
     return f"the model's highest probability is below {contract.fallback.confidence_below:g} or "
 
 
+def _label_text(contract: Contract) -> str:
+    label = contract.label
+    heading = f"## Label `{label.name}`\n\n{label.description}, "
+    if label.several:
+        return f"{heading}those of the columns of `{label.source}` that say yes; a row may have several, or none."
+    return (
+        f"{heading}{'derived from' if label.classes else 'the number in'} `{label.source}.{label.column}`"
+        f"{f', computed as `{label.made}`' if label.made else ''}{_in_parts(contract)} "
+        f"({label.truth.description}; allowed: {label.truth.allowed})."
+    )
+
+
 def _label_table(contract: Contract) -> str:
-    """The classes; or how often the interval around a number holds it."""
+    """The classes; several labels; or how often the interval around a number holds it."""
     label = contract.label
     if not label.classes:
         return f"With each number comes an interval that holds the truth of {label.interval:.0%} of such rows."
+    if label.several:
+        named = ((str(i), name) for i, name in enumerate(label.columns))
+        return _table(("id", "label"), named)
     return _table(
         ("id", "class", f"when {label.column} is"),
         ((str(i), c.name, _when(c.when)) for i, c in enumerate(label.classes)),

@@ -1,12 +1,13 @@
 """Who answers a row, model or rules, and why: one function for the gateway and for scoring whole tables."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from lakeloop.contract import Contract, Segment
 from lakeloop.contract.metrics import Task
+from lakeloop.label_sets import ANSWERED_FROM
 from lakeloop.own_code import failure_of, load_function
 from lakeloop.use_case import UseCase
 
@@ -16,7 +17,9 @@ NO_NUMBERS = "model unavailable: the model's probabilities of this row are not a
 NO_NUMBER = "model unavailable: the model's answer to this row is no number"
 Predictor = Literal["model", "rules"]
 Rules = Callable[[Mapping[str, Any]], Any]
-"""A use case's own function: a row's features to the name of a class, or to a number where one is predicted."""
+"""A use case's own function: a row's features to the name of a class, to a number where one is predicted, or to the
+names of several labels.
+"""
 Given = Sequence[float]
 """What a model gives of a row: the probability of each class, or a number, the ends of its interval and its level.
 
@@ -31,8 +34,10 @@ LEVEL_DIGITS = 6
 
 @dataclass(frozen=True)
 class Prediction:
-    """One row's answer. `probabilities` are the model's in the order of the classes, None where it was not asked.
-    `threshold` is the model's, None where it has none or was not asked.
+    """One row's answer; of several labels their names, joined, and the number of their set.
+
+    `probabilities` are the model's in the order of the classes, None where it was not asked. `threshold` is the
+    model's, None where it has none or was not asked.
 
     `reason` is `ok` or begins with why the rules answered: `out of range`, `low confidence`, `segment switched off`,
     `model switched off` or `model unavailable`.
@@ -128,10 +133,12 @@ def given_by(contract: Contract, outputs: Any, rows: int) -> list[list[float]] |
     """What a model server's `outputs` give of each of so many rows; None where they are not what is `wanted`."""
     if not isinstance(outputs, dict):
         return None
-    if contract.label.task == "classification":
+    if contract.label.task != "regression":
         found = outputs.get("probabilities")
         if not _are_rows_of(found, rows, len(contract.label.classes)):
             return None
+        if contract.label.several:
+            return found
         if (decided := [outputs.get(name) for name in DECIDED_OUTPUTS])[-1] is None:
             return found
         if not _are_rows_of(decided, len(DECIDED_OUTPUTS), rows):
@@ -146,8 +153,9 @@ def given_by(contract: Contract, outputs: Any, rows: int) -> list[list[float]] |
 
 def wanted_of(contract: Contract) -> str:
     """What a model's outputs must be, in words."""
-    if contract.label.task == "classification":
-        return f"`probabilities` of {len(contract.label.classes)} classes for each row"
+    if contract.label.task != "regression":
+        of = "labels" if contract.label.several else "classes"
+        return f"`probabilities` of {len(contract.label.classes)} {of} for each row"
     return "`prediction`, `lower` and `upper` for each row"
 
 
@@ -165,7 +173,7 @@ def why_not_take(given: Given, task: Task = "classification") -> str:
     """Why the model's answer to a row must not be taken; '' if it may. Other rows of the same call may be good."""
     if all(map(math.isfinite, given)):
         return ""
-    return NO_NUMBERS if task == "classification" else NO_NUMBER
+    return NO_NUMBER if task == "regression" else NO_NUMBERS
 
 
 def rules_answer(
@@ -178,16 +186,39 @@ def rules_answer(
     """The use case's rules on one row, with why they were asked.
 
     Raises:
-        ValueError: they answer no class of the contract, or no number.
+        ValueError: they answer no class of the contract, no number, or no list of its labels.
     """
     prediction = rules(row)
     if contract.label.task == "regression":
         return NumberPrediction(_number(prediction), None, None, "rules", reason)
     names = contract.label.class_names
     known, threshold = (None, None) if given is None else _known(given, len(names))
-    if prediction not in names:
-        raise ValueError(f"they answered {prediction!r}, which is no class of {', '.join(names)}")
-    return Prediction(prediction, names.index(prediction), known, "rules", reason, threshold)
+    answered = class_id_of(contract, prediction)
+    return Prediction(contract.label.name_of(answered), answered, known, "rules", reason, threshold)
+
+
+def class_id_of(contract: Contract, answered: Any) -> int:
+    """The id of the class, or of the set of labels, that rules answered.
+
+    Raises:
+        ValueError: it is no class of the contract, or no list of its labels.
+    """
+    names = contract.label.class_names
+    if contract.label.several:
+        return _set_of(names, answered)
+    if answered not in names:
+        raise ValueError(f"they answered {answered!r}, which is no class of {', '.join(names)}")
+    return names.index(answered)
+
+
+def _set_of(names: Sequence[str], answered: Any) -> int:
+    """The number of the set that rules answered, a list of names of labels."""
+    if isinstance(answered, str) or not isinstance(answered, Iterable):
+        raise ValueError(f"they answered {answered!r}, which is no list of labels")
+    labels = set(answered)
+    if unknown := sorted(map(str, labels - set(names))):
+        raise ValueError(f"they answered {unknown[0]!r}, which is none of the labels {', '.join(names)}")
+    return sum(1 << i for i, name in enumerate(names) if name in labels)
 
 
 def _known(given: Given, classes: int) -> tuple[tuple[float, ...], float | None]:
@@ -219,11 +250,15 @@ def model_answer(contract: Contract, rules: Rules | None, row: Mapping[str, Any]
         return NumberPrediction(number, lower, upper, "model", OK, round(level[0], LEVEL_DIGITS) if level else None)
     names = contract.label.class_names
     known, threshold = _known(given, len(names))
-    if contract.fallback is not None and rules is not None and max(known) < contract.fallback.confidence_below:
-        wanted = f"{_cut(max(known))} is below {contract.fallback.confidence_below:g}"
+    sure = math.prod(max(one, 1 - one) for one in known) if contract.label.several else max(known)
+    if contract.fallback is not None and rules is not None and sure < contract.fallback.confidence_below:
+        wanted = f"{_cut(sure)} is below {contract.fallback.confidence_below:g}"
         return rules_answer(contract, rules, row, f"low confidence: {wanted}", given)
-    answered = answered_id(given, len(names))
-    return Prediction(names[answered], answered, known, "model", OK, threshold)
+    if contract.label.several:
+        answered = sum(1 << i for i, one in enumerate(known) if one >= ANSWERED_FROM)
+    else:
+        answered = answered_id(given, len(names))
+    return Prediction(contract.label.name_of(answered), answered, known, "model", OK, threshold)
 
 
 def _cut(probability: float) -> str:

@@ -13,11 +13,14 @@ DTYPES = {"number": "Float64", "text": "string", "condition": "boolean"}
 
 
 def made_truth(contract: Contract, frame: "pd.DataFrame") -> "pd.Series":
-    """The truth of each row (rows,), `Float64` or `boolean`, NA where it is missing."""
+    """The truth of each row (rows,), `Float64` or `boolean`, of several labels `Int64`; NA where it is missing."""
     expression = contract.truth_expression
     if expression is None:
         raise ValueError(f"the truth of {contract.use_case} is delivered as it is")
-    return evaluated(expression, frame)
+    if not contract.label.several:
+        return evaluated(expression, frame)
+    said = {name: frame[name].astype("boolean").astype("Float64") for name in contract.label.columns}
+    return evaluated(expression, frame.assign(**said)).astype("Int64")
 
 
 def evaluated(expression: Expression, frame: "pd.DataFrame") -> "pd.Series":

@@ -30,6 +30,8 @@ def _is_none(value: object) -> bool:
 class RequestRecord(FrozenModel):
     """One answered request. Times are ISO 8601 in UTC; `probabilities` follow the order of the contract's classes.
 
+    Of several labels `prediction` is their names, joined by commas, and `class_id` the number of their set.
+
     Where a number is predicted there is no class, and `lower` and `upper` are the ends of the model's interval, which
     holds the truth of a share `level` of the rows.
     """

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -12,7 +13,7 @@ from lakeloop.contract.card import CardTexts
 from lakeloop.contract.columns import Column
 from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
-from lakeloop.contract.expression import Expression, columns_in, read_expression
+from lakeloop.contract.expression import Constant, Expression, Named, Step, columns_in, read_expression
 from lakeloop.contract.features import Feature, notes_on
 from lakeloop.contract.gate import Gate
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
@@ -67,7 +68,9 @@ class Contract(Section):
         """Where the gate does not say which metric decides, the task does, its loss, or what errors cost."""
         given = sequences_as_tuples(given)
         label, gate = (given.get(name) if isinstance(given, dict) else None for name in ("label", "gate"))
-        if isinstance(label, dict) and isinstance(gate, dict) and not label.get("classes"):
+        if isinstance(label, dict) and isinstance(gate, dict) and label.get("columns"):
+            given = {**given, "gate": {"decides": DECIDES["multilabel"], **gate}}
+        elif isinstance(label, dict) and isinstance(gate, dict) and not label.get("classes"):
             decides = POISSON if label.get("loss") == "poisson" else DECIDES["regression"]
             given = {**given, "gate": {"decides": decides, **gate}}
         elif isinstance(label, dict) and isinstance(gate, dict) and _errors_cost(label.get("decision")):
@@ -218,7 +221,7 @@ class Contract(Section):
                 columns |= self.joined_features(joined)
         if label.truth.in_parts and source == label.source:
             columns = {self.key.column: columns[self.key.column], label.column: label.truth}
-        if label.made is not None and source == label.source:
+        if label.computed and source == label.source:
             columns[label.column] = TruthPart.model_construct(
                 **{name: getattr(label.truth, name) for name in Column.model_fields}
             )
@@ -227,6 +230,8 @@ class Contract(Section):
     @property
     def truth_expression(self) -> Expression | None:
         """What the truth is computed by; None where it is delivered. Columns that are no feature are its parts."""
+        if self.label.several:
+            return _set_of(self.label.columns)
         made = self.label.made
         return None if made is None else read_expression(made, {name: f.type for name, f in self.features.items()})
 
@@ -234,6 +239,11 @@ class Contract(Section):
     def _truth_parts(self) -> dict[str, Column]:
         if self.truth_expression is None:
             return {}
+        if self.label.several:
+            return {
+                name: TruthPart.model_construct(type="bool", description=f"Whether it is {name.replace('_', ' ')}")
+                for name in self.label.columns
+            }
         kinds = {named.column: named.kind for named in columns_in(self.truth_expression)}
         return {
             name: TruthPart.model_construct(
@@ -347,6 +357,15 @@ class Contract(Section):
 
 def _loose(description: str) -> Column:
     return LooseColumn.model_construct(type="string", description=description)
+
+
+def _set_of(labels: Sequence[str]) -> Expression:
+    """The number of the set of those that are true: the sum of 2 to the power of their places."""
+    parts: list[Expression] = [
+        Step("*", (Named(name, "number"), Constant(float(2**place), "number")), "number")
+        for place, name in enumerate(labels)
+    ]
+    return reduce(lambda sum_so_far, part: Step("+", (sum_so_far, part), "number"), parts)
 
 
 def _errors_cost(decision: Any) -> bool:

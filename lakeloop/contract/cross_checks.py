@@ -11,16 +11,19 @@ from lakeloop.contract.join_checks import join_checks, joined_sources, met_colum
 from lakeloop.contract.label_checks import label_checks
 from lakeloop.contract.raw_document import (
     Found,
+    class_names_in,
     derived_names,
     event_column,
     event_columns,
     has_times,
-    items_at,
     key_column,
     key_is_made,
     mapping_at,
     names_at,
+    several_labels,
+    task_of,
     text_at,
+    truth_column,
     value_at,
     words_of,
 )
@@ -44,11 +47,12 @@ def cross_checks(raw: dict[str, Any]) -> Found:
 
 
 def _columns(raw: dict[str, Any]) -> Found:
-    key, event, truth = key_column(raw), event_column(raw), text_at(raw, "label", "column")
+    key, event, truth = key_column(raw), event_column(raw), truth_column(raw)
     features, sources, parts = names_at(raw, "features"), names_at(raw, "sources"), names_at(raw, "key", "columns")
     made, joined = words_of(text_at(raw, "label", "made")), joined_sources(raw)
     said = event_columns(raw)
     known = {*features, *parts, *made, *met_columns(raw), text_at(raw, "split", "column"), key, *said, truth}
+    known |= set(several_labels(raw))
     known.add(text_at(raw, "label", "truth", "part"))
     columns = {source: names_at(raw, "sources", source, "columns") for source in sources if source not in joined}
     for source, names in columns.items():
@@ -102,7 +106,7 @@ def _holders(raw: dict[str, Any]) -> list[str]:
 
 def _joined_time(raw: dict[str, Any]) -> Found:
     """An event time that is joined from columns: no file has a column of its name."""
-    event, truth = event_column(raw), text_at(raw, "label", "column")
+    event, truths = event_column(raw), {truth_column(raw), *several_labels(raw)}
     if not mapping_at(raw, "event_time", "columns"):
         return
     for source in names_at(raw, "sources"):
@@ -112,7 +116,7 @@ def _joined_time(raw: dict[str, Any]) -> Found:
                 f"`{event}` is the event time, which is joined from columns when rows come in; give it another name by "
                 "`event_time.column`",
             )
-    if truth in event_columns(raw):
+    for truth in sorted(truths & set(event_columns(raw))):
         yield ("event_time", "columns"), f"`{truth}` is the truth, which is not known when the event is; leave it out"
 
 
@@ -136,9 +140,9 @@ def _made_key(raw: dict[str, Any]) -> Found:
             f"a {made} is another one in every file, so the rows of {', '.join(sources)} would never meet; take "
             "`column` or `columns`, which every source delivers",
         )
-    truth = text_at(raw, "label", "column")
+    truths = {truth_column(raw), *several_labels(raw)}
     for position, part in enumerate(names_at(raw, "key", "columns")):
-        if part == truth:
+        if part in truths:
             yield ("key", "columns", position), f"`{part}` is the truth, which requests do not know; leave it out"
         missing = text_at(raw, "features", part, "missing")
         if missing and missing != "reject":
@@ -150,13 +154,15 @@ def _made_key(raw: dict[str, Any]) -> Found:
 
 def _split(raw: dict[str, Any]) -> Found:
     """The column that rows are split by: it must come with the features, and tell nothing of the truth."""
-    column, truth = (text_at(raw, *place) for place in (("split", "column"), ("label", "column")))
+    column, truth = text_at(raw, "split", "column"), truth_column(raw)
     said = event_columns(raw)
-    if value_at(raw, "split", "stratify") and not items_at(raw, "label", "classes"):
-        yield ("split", "stratify"), "holds out each class by its share, and the label has no classes; leave it out"
+    if value_at(raw, "split", "stratify") and task_of(raw) != "classification":
+        has = "is several, of which a row may have any" if several_labels(raw) else "has no classes"
+        yield ("split", "stratify"), f"holds out each class by its share, and the label {has}; leave it out"
     if not column:
         return
-    if column in (truth, text_at(raw, "label", "name"), f"{text_at(raw, 'label', 'name')}_name"):
+    label = text_at(raw, "label", "name")
+    if column in (truth, label, f"{label}_name", *several_labels(raw)):
         yield ("split", "column"), f"`{column}` is the truth or the label; take another column"
     elif column == key_column(raw):
         yield ("split", "column"), f"`{column}` is the key; write `by: key` and leave `column` out"
@@ -178,9 +184,8 @@ def _split(raw: dict[str, Any]) -> Found:
 
 
 def _names_taken(raw: dict[str, Any]) -> Found:
-    key, event, truth = key_column(raw), event_column(raw), text_at(raw, "label", "column")
-    features, logged = names_at(raw, "features"), "requests" in raw
-    classes = [str(c["name"]) for c in items_at(raw, "label", "classes") if isinstance(c, dict) and "name" in c]
+    key, event, truth = key_column(raw), event_column(raw), truth_column(raw)
+    features, logged, classes = names_at(raw, "features"), "requests" in raw, class_names_in(raw)
     for name in features:
         if why := reserved.of_feature(name, classes, logged):
             yield ("features", name), f"`{name}` {why}; give the feature another name"
@@ -188,7 +193,7 @@ def _names_taken(raw: dict[str, Any]) -> Found:
         yield ("key", "column"), f"`{key}` {why}; give the key another name"
     if why := reserved.of_event_time(event, features, classes, truth, logged):
         yield ("event_time", "column"), f"`{event}` {why}; give the event time another name"
-    for name in reserved.ANSWERED_NUMBERS if logged and "classes" not in mapping_at(raw, "label") else ():
+    for name in reserved.ANSWERED_NUMBERS if logged and task_of(raw) == "regression" else ():
         if name in features:
             yield ("features", name), f"`{name}` is a column of silver/predictions; give the feature another name"
     for source in names_at(raw, "sources"):
@@ -231,7 +236,8 @@ def _units(raw: dict[str, Any]) -> Found:
     types = {
         key_column(raw): "key",
         **dict.fromkeys(event_columns(raw), "time"),
-        text_at(raw, "label", "column"): text_at(raw, "label", "truth", "type"),
+        truth_column(raw): text_at(raw, "label", "truth", "type"),
+        **dict.fromkeys(several_labels(raw), "bool"),
         **{name: text_at(raw, "features", name, "type") for name in names_at(raw, "features")},
     }
     for source in names_at(raw, "sources"):

@@ -13,11 +13,16 @@ from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import Contract
 from lakeloop.contract.features import Feature
 from lakeloop.contract.label import Label
+from lakeloop.contract.metrics import Task
 from lakeloop.contract.sources import TYPING
 
 Weight = Literal["safe", "retrain", "breaks"]
 """`safe`: nothing that works stops; `retrain`: the next model differs; `breaks`: rows, requests or models that are good
 today are refused."""
+A_TASK: dict[Task, str] = {
+    "classification": "a classification", "regression": "a regression", "multilabel": "a choice among several labels"
+}  # fmt: skip
+"""What models do, in words."""
 WORDING = {"description", "title", "translations", "group", "model_card"}
 MODEL_SIDE = ("role", "missing_flag", "vocabulary", "transform", "parts", "cyclic")
 
@@ -174,7 +179,8 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
     old, new = before.label, after.label
     names, later = old.class_names, new.class_names
     if old.task != new.task:
-        yield Change("label.classes", names, later, "breaks", f"a {old.task} becomes a {new.task}: gold is labelled "
+        place = "label.columns" if "multilabel" in (old.task, new.task) else "label.classes"
+        yield Change(place, names, later, "breaks", f"{A_TASK[old.task]} becomes {A_TASK[new.task]}: gold is labelled "
                      "anew, and the model that serves answers something else than what is asked for")  # fmt: skip
     elif names != later:
         effect = (
@@ -182,7 +188,7 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
         )
         if set(names) == set(later):
             effect = f"the same classes at other places, which are their ids in tables and answers; {effect}"
-        yield Change("label.classes", names, later, "breaks", effect)
+        yield Change("label.columns" if new.several else "label.classes", names, later, "breaks", effect)
     elif old.classes != new.classes:
         yield Change("label.classes", _conditions(old), _conditions(new), "retrain", "the same truth is another class "
                      "now: gold is labelled anew, and the model that serves was trained on the old ones")  # fmt: skip

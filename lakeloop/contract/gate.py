@@ -225,6 +225,8 @@ class Gate(Section):
 
 OF_CLASSES = ("accuracy", "class_share_tolerance", "max_probability")
 """What of a gate means nothing where a number is predicted."""
+OF_EXCLUSIVE_CLASSES = ("class_share_tolerance", "max_probability")
+"""What of it means nothing where a row may have several labels."""
 _WITH_BOUNDS: Any = {
     **dict.fromkeys((*OF_CLASSES, "train_eval_gap_below", "champion_margin"), True),
     "checks": {"__all__": {"above", "below", "gap_below"}},

@@ -4,9 +4,19 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from lakeloop.contract.gate import OF_CLASSES
+from lakeloop.contract.gate import OF_CLASSES, OF_EXCLUSIVE_CLASSES
 from lakeloop.contract.metrics import CLASS_DISTANCE, KAPPA, MEAN_COST, METRICS, POISSON, Task, misfit
-from lakeloop.contract.raw_document import Found, items_at, mapping_at, names_at, text_at, value_at
+from lakeloop.contract.raw_document import (
+    Found,
+    class_names_in,
+    items_at,
+    mapping_at,
+    names_at,
+    several_labels,
+    task_of,
+    text_at,
+    value_at,
+)
 from lakeloop.contract.yaml_document import Location
 
 NOT_SLICED_BY = ("text", "time")
@@ -14,8 +24,9 @@ NOT_SLICED_BY = ("text", "time")
 
 def gate_checks(raw: dict[str, Any]) -> Found:
     """Each mistake and where it is."""
-    yield from _of_the_task(raw, "classification" if "classes" in mapping_at(raw, "label") else "regression")
-    classes = [str(one.get("name")) for one in items_at(raw, "label", "classes") if isinstance(one, dict)]
+    yield from _of_the_task(raw, task_of(raw))
+    classes, several = class_names_in(raw), bool(several_labels(raw))
+    one = "label" if several else "class of the label"
     features = names_at(raw, "features")
     for position, check in enumerate(items_at(raw, "gate", "checks")):
         at: Location = ("gate", "checks", position)
@@ -25,7 +36,10 @@ def gate_checks(raw: dict[str, Any]) -> Found:
         if of is not None and not classes:
             yield (*at, "of"), f"'{of}' is a class, and the label is a number; leave it out"
         elif of is not None and str(of) not in classes:
-            yield (*at, "of"), f"'{of}' is not a class of the label; {_near(str(of), classes, 'classes')}"
+            known = "labels" if several else "classes"
+            yield (*at, "of"), f"'{of}' is not a {one}; {_near(str(of), classes, known)}"
+        elif of is None and several and (found := METRICS.get(str(check.get("metric")))) and found.of_class:
+            yield (*at, "metric"), f"`{found.name}` is of one label; say which, `of: {classes[0]}`, or take `f1_micro`"
         names = list(sliced) if isinstance(sliced, dict) else [sliced] if isinstance(sliced, str) else []
         for name in names:
             if name not in features:
@@ -59,6 +73,9 @@ def _of_the_task(raw: dict[str, Any], task: Task) -> Found:
             yield at, "is of classes in an order; write them in it, and say `label.ordered: true`"
     if task == "classification":
         return
+    if task == "multilabel":
+        yield from _of_several_labels(raw)
+        return
     for name in OF_CLASSES:
         if value_at(raw, "gate", name) is not None:
             yield (
@@ -82,6 +99,23 @@ def _never_below_0(truth: dict[str, Any]) -> bool:
     """Whether the truth says so of itself, by the lowest it can be or by all its values."""
     said = truth.get("valid") or truth.get("values")
     return isinstance(said, list) and all(isinstance(value, int | float) and value >= 0 for value in said)
+
+
+def _of_several_labels(raw: dict[str, Any]) -> Found:
+    """What is of classes of which each row has exactly one."""
+    for name in OF_EXCLUSIVE_CLASSES:
+        if value_at(raw, "gate", name) is not None:
+            yield (
+                ("gate", name),
+                "is about classes of which a row has one, and this label is several; bound a metric instead: "
+                "`checks: [{metric: f1_macro, above: …}]`",
+            )
+    if text_at(raw, "training", "balance") not in ("", "none"):
+        yield (
+            ("training", "balance"),
+            "evens out classes of which a row has one, and this label is several; leave it out, and hold the model to "
+            "`f1_macro` in the gate, in which rare labels count as much as common ones",
+        )
 
 
 def _near(name: str, known: Iterable[str], what: str) -> str:

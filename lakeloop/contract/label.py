@@ -1,4 +1,4 @@
-"""What is predicted: classes derived from the ground truth, or the ground truth itself, a number."""
+"""What is predicted: classes derived from the ground truth, the ground truth itself, a number, or several labels."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +25,10 @@ NUMBERS = ("int", "float")
 LEVEL = 0.8
 Loss = Literal["squared_error", "poisson"]
 """What a model of numbers is fitted by, by scikit-learn's names."""
+MOST_LABELS = 30
+"""Labels of one contract: a set of them is a whole number of so many bits."""
+NO_LABEL = "none"
+"""The name of the set without any label."""
 Combine = Literal["last", "sum", "mean", "min", "max", "count", "any"]
 COMBINED_AS = {"sum": ("int", "float"), "mean": ("float",), "min": ("int", "float"), "max": ("int", "float"),
                "count": ("int",), "any": ("bool",)}  # fmt: skip
@@ -104,11 +108,15 @@ class Label(Section):
     and other amounts that are never below 0, whose errors grow with them.
 
     `made`: an expression over columns of `source` that the truth is computed by; then no file has `column`.
+
+    `columns` are several labels instead (multi-label), each a column of `source` that is yes or no, of which a row may
+    have any. The truth, `<name>_set`, is then which of them say yes: a whole number whose bit i stands for label i.
     """
 
     name: Name
     description: Text
     source: Name
+    columns: tuple[Name, ...] = Field((), exclude_if=lambda names: names == ())
     column: Name
     made: Text | None = None
     truth: Truth
@@ -117,6 +125,34 @@ class Label(Section):
     loss: Loss = unless("squared_error")
     interval: Annotated[float, Field(gt=0, lt=1)] = unless(LEVEL)
     decision: DecisionThreshold | None = unless(None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several_labels_make_a_set(cls, given: Any) -> Any:
+        """Of several columns the classes are their names, and the truth is the number of a set."""
+        if not isinstance(given, dict) or not isinstance(given.get("columns"), list | tuple) or not given["columns"]:
+            return given
+        given = sequences_as_tuples(given)
+        names, said, read = given["columns"], given.get("truth"), set_column(str(given.get("name")))
+        if not all(isinstance(name, str) for name in names) or not 2 <= len(names) <= MOST_LABELS:
+            raise mistake(f"`columns` is a list of 2 to {MOST_LABELS} names of columns, each yes or no; a single one "
+                          "is a label of two classes: `column`, `truth: {type: bool}`, and `classes`")  # fmt: skip
+        whole = given.get("column") == read  # as a record of a contract has it
+        for name, why in () if whole else _OF_ONE_LABEL.items():
+            if name in given:
+                raise mistake(f"`columns` are several labels, each yes or no, and `{name}` {why}; leave `{name}` out, "
+                              "or `columns`")  # fmt: skip
+        said = said if isinstance(said, dict) else {}
+        if not whole and (said.get("type", "bool") != "bool" or set(said) - {"type", "description"}):
+            raise mistake("each of the `columns` is yes or no, so `truth` says no more than `type: bool` and a "
+                          "`description`; a label of something else is a contract of its own")  # fmt: skip
+        if len(set(names)) != len(names):
+            raise mistake(f"`columns` names a label twice: {', '.join(map(str, names))}")
+        if NO_LABEL in names:
+            raise mistake(f"`{NO_LABEL}` is what a row without any label is called; give the column another name")
+        truth = {"description": said.get("description", given.get("description")), "type": "int",
+                 "valid": (0, 2 ** len(names) - 1)}  # fmt: skip
+        return {**given, "column": read, "truth": truth, "classes": tuple({"name": name} for name in names)}
 
     @model_validator(mode="before")
     @classmethod
@@ -182,7 +218,7 @@ class Label(Section):
 
     @model_validator(mode="after")
     def _classes_cover_everything(self) -> Self:
-        if not self.classes:
+        if not self.classes or self.several:
             return self
         names = [c.name for c in self.classes]
         if len(set(names)) != len(names):
@@ -225,7 +261,17 @@ class Label(Section):
     @property
     def truth_is_number(self) -> bool:
         """Whether the truth has an average and a distribution of its own beside the classes."""
-        return self.truth.type not in ("string", "bool")
+        return self.truth.type not in ("string", "bool") and not self.several
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have several labels."""
+        return bool(self.columns)
+
+    @property
+    def computed(self) -> bool:
+        """Whether the truth is computed from delivered columns, and no file has it as it is."""
+        return self.made is not None or self.several
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -236,16 +282,18 @@ class Label(Section):
     @property
     def task(self) -> Task:
         """What a model of it does."""
+        if self.several:
+            return "multilabel"
         return "classification" if self.classes else "regression"
 
     @property
     def carried_as(self) -> Literal["int", "float"]:
-        """How it travels in exports and examples: a class id, or the number."""
+        """How it travels in exports and examples: a class id, that of a set of labels, or the number."""
         return "int" if self.classes else "float"
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Class names; the position is the class id. None where a number is predicted."""
+        """Class names, or those of several labels; the position is the id. None where a number is predicted."""
         return tuple(c.name for c in self.classes)
 
     @property
@@ -260,8 +308,8 @@ class Label(Section):
         return None if self.decision is None else self.decision.costs(self.positive)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Gold's columns of it: class id and class name, or the number."""
+    def gold_columns(self) -> tuple[str, ...]:
+        """Gold's columns of it: id and name of a class or of a set of labels, or the number."""
         return (self.name, self.name_column) if self.classes else (self.name,)
 
     @property
@@ -270,6 +318,37 @@ class Label(Section):
         return f"{self.name}_name"
 
     def class_id(self, truth: Value) -> int:
-        """The class id of one ground truth value; the first class whose `when` holds wins."""
+        """The class id of one ground truth value; the first class whose `when` holds wins. Of several labels that of
+        their set.
+        """
+        if self.several:
+            return int(truth)
         otherwise = next((i for i, c in enumerate(self.classes) if c.when is None), -1)
         return next((i for i, c in enumerate(self.classes) if c.when and c.when.holds(truth)), otherwise)
+
+    def name_of(self, class_id: int) -> str:
+        """The name of a class, or of a set of labels: `billing, outage`, or `none`."""
+        if not self.several:
+            return self.class_names[class_id]
+        return ", ".join(self.labels_of(class_id)) or NO_LABEL
+
+    def labels_of(self, set_id: int) -> tuple[str, ...]:
+        """The labels of a set, in the contract's order."""
+        return tuple(name for i, name in enumerate(self.columns) if set_id >> i & 1)
+
+
+def set_column(name: str) -> str:
+    """The column with the number of the set of several labels that are true, of a label of this name."""
+    return f"{name}_set"
+
+
+_OF_ONE_LABEL = {
+    "column": "is the column of one",
+    "made": "computes one from several columns",
+    "classes": "are those of one, of which each row has exactly one",
+    "ordered": "is of classes in an order",
+    "interval": "is of a number",
+    "loss": "is of a number",
+    "decision": "is a threshold between two classes (of several labels each is answered from probability 0.5 on)",
+}
+"""What a label of several columns cannot have, and why."""

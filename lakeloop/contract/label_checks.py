@@ -8,10 +8,12 @@ from lakeloop.contract.raw_document import (
     Found,
     event_column,
     key_column,
-    mapping_at,
     meant,
     names_at,
+    several_labels,
+    task_of,
     text_at,
+    truth_column,
 )
 from lakeloop.contract.yaml_document import Location
 
@@ -19,6 +21,7 @@ from lakeloop.contract.yaml_document import Location
 def label_checks(raw: dict[str, Any], base: str) -> Found:
     """Each mistake and where it is; `base` is the source that has the event time, '' where that is not clear."""
     yield from _label(raw)
+    yield from _several_labels(raw)
     yield from _truth_in_parts(raw, base)
     yield from _made_truth(raw)
     yield from _drift_of_answers(raw)
@@ -27,18 +30,19 @@ def label_checks(raw: dict[str, Any], base: str) -> Found:
 def _label(raw: dict[str, Any]) -> Found:
     key, event = key_column(raw), event_column(raw)
     features, sources = names_at(raw, "features"), names_at(raw, "sources")
-    label, truth, source = (text_at(raw, "label", k) for k in ("name", "column", "source"))
+    label, truth, source = text_at(raw, "label", "name"), truth_column(raw), text_at(raw, "label", "source")
     if source and source not in sources:
         yield ("label", "source"), f"is '{source}'; allowed: {', '.join(sources)}"
     elif (
         truth
         and source
+        and not several_labels(raw)
         and not text_at(raw, "label", "made")
         and text_at(raw, "label", "truth", "combine") != "count"
         and truth not in names_at(raw, "sources", source, "columns")
     ):
         yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
-    classes = "classes" in mapping_at(raw, "label")
+    classes = task_of(raw) != "regression"
     if label and label in {*features, key, event, truth, f"{truth}_name"}:
         yield ("label", "name"), f"'{label}' is the name of another column; choose another"
     if label and classes and f"{label}_name" in {*features, key, event, truth}:
@@ -54,10 +58,28 @@ def _label(raw: dict[str, Any]) -> Found:
 def _drift_of_answers(raw: dict[str, Any]) -> Found:
     """Classes that are answered have no order and no distance."""
     test = text_at(raw, "monitoring", "prediction_drift", "test")
-    if test in NUMERIC_TESTS and "classes" in mapping_at(raw, "label"):
+    if test in NUMERIC_TESTS and task_of(raw) != "regression":
         allowed = ", ".join(one for one in get_args(DRIFT_TESTS) if one not in NUMERIC_TESTS)
         at: Location = ("monitoring", "prediction_drift", "test")
         yield at, f"{test} compares numbers, and predictions are classes; take one of {allowed}"
+
+
+def _several_labels(raw: dict[str, Any]) -> Found:
+    """Several labels: each is a column of the source of the truth, and nothing else is one of them."""
+    source = text_at(raw, "label", "source")
+    delivered = names_at(raw, "sources", source, "columns")
+    said = {key_column(raw): "the key", event_column(raw): "the event time", text_at(raw, "label", "name"): "the label"}
+    said |= dict.fromkeys(names_at(raw, "features"), "also a feature: the model would be told the answer")
+    for position, name in enumerate(several_labels(raw)):
+        at: Location = ("label", "columns", position)
+        if name in said:
+            yield at, f"`{name}` is {said[name]}; take another column"
+        elif delivered and name not in delivered:
+            yield at, f"`{name}` is no column of source `{source}`; {meant(name, delivered, 'it has')}"
+    if several_labels(raw) and text_at(raw, "label", "source") in names_at(raw, "sources"):
+        for name in (truth_column(raw), f"{text_at(raw, 'label', 'name')}_name"):
+            if name in (delivered or ()):
+                yield ("label", "name"), f"gold has the set of labels in `{name}`, which files have; choose another"
 
 
 def _truth_in_parts(raw: dict[str, Any], base: str) -> Found:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from lakeloop.contract.section import mistake
 
 Better = Literal["higher", "lower"]
-Task = Literal["classification", "regression"]
-"""What a model does: it says which of some classes a row is of, or a number."""
+Task = Literal["classification", "regression", "multilabel"]
+"""What a model does: it says which of some classes a row is of, or a number, or which of several labels it has."""
 
 
 MEAN_COST = "mean_cost"
@@ -31,6 +31,7 @@ class Metric:
     `instead` is the nearest of the other task. `can_decide`: champion and candidates can be compared by it.
     `of_answer`: it is of the class that was answered, which a threshold moves, and not of its probability; or of the
     interval: of what is learnt from some of the held-out rows, so that the others tell.
+    `of_labels`: a metric of classes that is of several labels, too; `instead_of_labels` is the nearest that is.
     """
 
     name: str
@@ -45,6 +46,12 @@ class Metric:
     instead: str = "mean_absolute_error"
     can_decide: bool = True
     of_answer: bool = False
+    of_labels: bool = False
+    instead_of_labels: str = "hamming_loss"
+
+    def fits(self, task: Task) -> bool:
+        """Whether it is of what a model does."""
+        return self.task == task or (task == "multilabel" and self.of_labels)
 
     @property
     def higher_is_better(self) -> bool:
@@ -72,8 +79,19 @@ def _of_numbers(
 
 
 _ALL = (
-    Metric("accuracy", "share of rows that were answered with their label", of_answer=True),
-    Metric("balanced_accuracy", "mean over the classes of their recall", of_answer=True),
+    Metric(
+        "accuracy",
+        "share of rows that were answered with their label; of several labels, with exactly those they have (subset "
+        "accuracy)",
+        of_answer=True,
+        of_labels=True,
+    ),
+    Metric(
+        "balanced_accuracy",
+        "mean over the classes of their recall",
+        of_answer=True,
+        instead_of_labels="f1_macro",
+    ),
     Metric(
         "precision",
         "of the rows answered with the class, the share that has it",
@@ -81,6 +99,7 @@ _ALL = (
         at=("recall",),
         can_decide=False,
         of_answer=True,
+        of_labels=True,
     ),
     Metric(
         "recall",
@@ -89,10 +108,35 @@ _ALL = (
         at=("precision",),
         can_decide=False,
         of_answer=True,
+        of_labels=True,
     ),
-    Metric("f1", "harmonic mean of precision and recall of the class", of_class=True, can_decide=False, of_answer=True),
-    Metric("f1_macro", "mean over the classes of their f1", of_answer=True),
-    Metric("f1_weighted", "the same, each class counting by its rows", of_answer=True),
+    Metric(
+        "f1",
+        "harmonic mean of precision and recall of the class",
+        of_class=True,
+        can_decide=False,
+        of_answer=True,
+        of_labels=True,
+    ),
+    Metric("f1_macro", "mean over the classes of their f1", of_answer=True, of_labels=True),
+    Metric("f1_weighted", "the same, each class counting by its rows", of_answer=True, of_labels=True),
+    Metric(
+        "f1_micro",
+        "harmonic mean of precision and recall over all labels of all rows, where rows have several",
+        of_answer=True,
+        task="multilabel",
+        instead="f1_macro",
+        of_labels=True,
+    ),
+    Metric(
+        "hamming_loss",
+        "share of all labels of all rows that were answered wrongly, where rows have several",
+        better="lower",
+        of_answer=True,
+        task="multilabel",
+        instead="accuracy",
+        of_labels=True,
+    ),
     Metric(
         MEAN_COST,
         "mean over the rows of what their answer costs, by the label's decision",
@@ -119,19 +163,22 @@ _ALL = (
         "chance that a row of the class gets a higher probability of it than another row; of all classes the mean",
         can_be_of_class=True,
         instead="r2_score",
+        of_labels=True,
     ),
     Metric(
         "average_precision",
         "area under the curve of precision and recall of the class; of all classes the mean",
         can_be_of_class=True,
         instead="r2_score",
+        of_labels=True,
     ),
     Metric(
         "log_loss",
-        "mean negative logarithm of the probability the label got (nats)",
+        "mean negative logarithm of the probability the label got (nats); of several labels their mean",
         better="lower",
         highest=inf,
         instead="mean_pinball_loss",
+        of_labels=True,
     ),
     Metric(
         "brier_score",
@@ -139,12 +186,14 @@ _ALL = (
         better="lower",
         highest=2,
         instead="root_mean_squared_error",
+        of_labels=True,
     ),
     Metric(
         "calibration_error",
         "mean distance between the highest probability and the share that is right, in ten bins (ECE)",
         better="lower",
         instead="interval_coverage",
+        instead_of_labels="brier_score",
     ),
     _of_numbers("mean_absolute_error", "mean distance of the answer from the label, in its unit (MAE)"),
     _of_numbers(
@@ -190,8 +239,17 @@ _ALL = (
     ),
 )
 METRICS = {metric.name: metric for metric in _ALL}
-DECIDES: dict[Task, str] = {"classification": "accuracy", "regression": "mean_absolute_error"}
+DECIDES: dict[Task, str] = {
+    "classification": "accuracy", "regression": "mean_absolute_error", "multilabel": "f1_micro"
+}  # fmt: skip
 """The metric that decides where a contract does not say one."""
+ANSWERED: dict[Task, str] = {
+    "classification": "classes", "regression": "numbers", "multilabel": "several labels of a row"
+}  # fmt: skip
+WHAT: dict[Task, str] = {
+    "classification": "classification", "regression": "regression", "multilabel": "several labels"
+}  # fmt: skip
+"""Tasks in words."""
 WATCHED_ERRORS = ("mean_absolute_error", "root_mean_squared_error")
 """Metrics of numbers that production is watched by: means over rows, so they can be estimated row by row."""
 SYNONYMS = {
@@ -208,6 +266,7 @@ SYNONYMS = {
     "mean_squared_error": "root_mean_squared_error", "mape": "mean_absolute_percentage_error", "r2": "r2_score",
     "pinball": "mean_pinball_loss", "pinball_loss": "mean_pinball_loss", "quantile_loss": "mean_pinball_loss",
     "poisson_deviance": "mean_poisson_deviance", "poisson": "mean_poisson_deviance",
+    "micro_f1": "f1_micro", "hamming": "hamming_loss", "subset_accuracy": "accuracy",
     "coverage": "interval_coverage", "interval_width": "mean_interval_width",
 }  # fmt: skip
 
@@ -225,7 +284,10 @@ def metric_named(name: str) -> Metric:
 
 def misfit(metric: Metric, task: Task) -> str:
     """Why a metric is not of a task, with the nearest that is; '' where it is."""
-    if metric.task == task:
+    if metric.fits(task):
         return ""
-    answered = "classes" if metric.task == "classification" else "numbers"
-    return f"`{metric.name}` is of {answered}, and the label is of {task}; the nearest that fits is `{metric.instead}`"
+    instead = METRICS[metric.instead]
+    of_labels = metric.instead_of_labels if metric.task == "classification" else instead.instead_of_labels
+    near = next(name for name in (metric.instead, of_labels, instead.instead) if METRICS[name].fits(task))
+    said = f"`{metric.name}` is of {ANSWERED[metric.task]}, and the label is of {WHAT[task]}"
+    return f"{said}; the nearest that fits is `{near}`"

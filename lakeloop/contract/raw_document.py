@@ -7,6 +7,8 @@ from typing import Any
 
 from lakeloop.contract.event_time import EVENT_TIME
 from lakeloop.contract.key import ROW_KEY
+from lakeloop.contract.label import set_column
+from lakeloop.contract.metrics import Task
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 
@@ -38,6 +40,29 @@ def event_columns(raw: dict[str, Any]) -> list[str]:
 def has_times(raw: dict[str, Any]) -> bool:
     """Whether the event time is a time, and no period's own name."""
     return bool(mapping_at(raw, "event_time", "columns")) or text_at(raw, "event_time", "format") not in ("", PERIOD)
+
+
+def truth_column(raw: dict[str, Any]) -> str:
+    """The column of the truth, delivered or computed; '' where nothing says it."""
+    return set_column(text_at(raw, "label", "name")) if several_labels(raw) else text_at(raw, "label", "column")
+
+
+def several_labels(raw: dict[str, Any]) -> list[str]:
+    """The columns of several labels; [] where there is one."""
+    return names_at(raw, "label", "columns")
+
+
+def class_names_in(raw: dict[str, Any]) -> list[str]:
+    """The names of the classes, or of several labels; [] where a number is predicted."""
+    classes = items_at(raw, "label", "classes")
+    return several_labels(raw) or [str(one["name"]) for one in classes if isinstance(one, dict) and "name" in one]
+
+
+def task_of(raw: dict[str, Any]) -> Task:
+    """What a model does by the label."""
+    if several_labels(raw):
+        return "multilabel"
+    return "classification" if "classes" in mapping_at(raw, "label") else "regression"
 
 
 def derived_names(raw: dict[str, Any]) -> list[str]:

@@ -36,7 +36,7 @@ def test_a_label_without_classes_is_the_number_itself(contract: Contract) -> Non
     rentals = load_contract(RENTALS)
     assert (rentals.label.task, contract.label.task) == ("regression", "classification")
     assert (rentals.label.carried_as, contract.label.carried_as) == ("float", "int")
-    assert rentals.label.columns == ("demand",) and contract.label.columns == ("group", "group_name")
+    assert rentals.label.gold_columns == ("demand",) and contract.label.gold_columns == ("group", "group_name")
     assert (rentals.gate.decides, contract.gate.decides) == ("mean_absolute_error", "accuracy")
     assert rentals.label.interval == 0.8
 
