@@ -1,10 +1,11 @@
-"""Gold's columns of the label: a class id and its name, or the number that is predicted."""
+"""Gold's columns of the label: the id and name of a class or of a set of labels, or the number that is predicted."""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
 from lakehouse.storage.schema import column_sql, literal, quoted
-from lakeloop.contract import Contract, LabelClass
+from lakeloop.contract import Contract, Label, LabelClass
+from lakeloop.contract.label import NO_LABEL
 
 QUANTILES = {"median": 0.5, "p10": 0.1, "p90": 0.9}
 """What a period's summary tells of numbers beside their mean."""
@@ -40,6 +41,29 @@ class ClassColumns:
         return mean | {f"{name}_share": sf.avg((of == i).cast("double")) for i, name in enumerate(label.class_names)}
 
 
+class SetColumns(ClassColumns):
+    """The number of a set of labels, bit i for label i, and the labels' names, joined by commas."""
+
+    def definitions(self) -> tuple[str, ...]:
+        """The columns with type and comment, as SQL."""
+        label = self._label
+        bits = ", ".join(f"{2**i} {name}" for i, name in enumerate(label.columns))
+        return (
+            f"{quoted(label.name)} int NOT NULL COMMENT {literal(f'{label.description}, their sum: {bits}')}",
+            f"{quoted(label.name_column)} string NOT NULL COMMENT {literal('names of ' + label.name)}",
+        )
+
+    def values(self, known: Column | None = None) -> dict[str, Column]:
+        """The columns by name, in order, of rows with the ground truth; null where it is not `known`."""
+        ids = class_id(self._contract) if known is None else sf.when(known, class_id(self._contract))
+        return {self._label.name: ids, self._label.name_column: set_names(self._label, ids)}
+
+    def summary(self) -> dict[str, Column]:
+        """What a period's labelled rows show: the share of the rows that have each label."""
+        of = sf.col(quoted(self._label.name))
+        return {f"{name}_share": sf.avg(has_label(of, i).cast("double")) for i, name in enumerate(self._label.columns)}
+
+
 class NumberColumns:
     """The number itself, a double."""
 
@@ -62,8 +86,21 @@ class NumberColumns:
         return {f"{column}_mean": sf.avg(truth), **quantiles}
 
 
+def has_label(set_id: Column, label: int) -> Column:
+    """Whether the label of this place is in a set."""
+    return set_id.bitwiseAND(sf.lit(2**label)) != 0
+
+
+def set_names(label: Label, set_id: Column) -> Column:
+    """The name of a set, as `Label.name_of` gives it; null where the set is."""
+    names = sf.concat_ws(", ", *(sf.when(has_label(set_id, i), sf.lit(name)) for i, name in enumerate(label.columns)))
+    return sf.when(set_id == 0, sf.lit(NO_LABEL)).when(set_id.isNotNull(), names)
+
+
 def label_columns(contract: Contract) -> ClassColumns | NumberColumns:
     """Those of a contract's label."""
+    if contract.label.several:
+        return SetColumns(contract)
     return ClassColumns(contract) if contract.label.classes else NumberColumns(contract)
 
 
@@ -86,6 +123,8 @@ def training_columns(contract: Contract) -> str:
 def class_id(contract: Contract) -> Column:
     """The label's class id as an expression; the same as `Contract.label.class_id`."""
     truth = sf.col(quoted(contract.label.column))
+    if contract.label.several:
+        return truth.cast("int")
     classes = list(enumerate(contract.label.classes))
     otherwise = next((i for i, c in classes if c.when is None), -1)
     chain = sf.when(sf.lit(False), otherwise)

@@ -45,7 +45,7 @@ def performance_rows(
 ) -> DataFrame:
     """Of classes: a row a period and model version ('' where no model was asked); counts add up over both."""
     key, period = contract.key.column, quoted(contract.period_column)
-    if contract.label.made is not None:
+    if contract.label.computed:
         truth = truth.where(sf.col(quoted(contract.label.column)).isNotNull())
     known = truth.select(quoted(key), class_id(contract).alias("_truth"))
     right = (sf.col("class_id") == sf.col("_truth")).cast("int")

@@ -30,7 +30,7 @@ def training_rows(
     how = "left" if unlabelled else "inner"
     joined = features if truth is None else features.join(truth.select(quoted(key), quoted(label.column)), key, how)
     truth_of = sf.col(quoted(label.column))
-    if not unlabelled and label.made is not None:
+    if not unlabelled and label.computed:
         joined = joined.where(truth_of.isNotNull())
     labelled = joined.withColumns(label_columns(contract).values(truth_of.isNotNull() if unlabelled else None))
     return labelled.select(*map(quoted, training_column_names(contract)))
@@ -40,7 +40,7 @@ def training_column_names(contract: Contract) -> tuple[str, ...]:
     """Columns of gold's training table, in order."""
     label, group = contract.label, (contract.group_column,) if contract.group_column else ()
     return (
-        contract.key.column, contract.period_column, *contract.features, *group, label.column, *label.columns
+        contract.key.column, contract.period_column, *contract.features, *group, label.column, *label.gold_columns
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: st
     pair = near.features_and_truth(contract)
     if not overlap(files_at(path) or [], key, ranges):
         return append(path, training_rows(*pair, contract))
-    may_go = contract.label.made is not None  # a correction may take a value away that the truth is computed from
+    may_go = contract.label.computed  # a correction may take a value away that the truth is computed from
     rows = training_rows(*pair, contract, unlabelled=may_go)
     rows = rows.join(_changed_keys(near, changes, contract), key, "left_semi")
     needed = contract.label.column if may_go else ""

@@ -1,8 +1,12 @@
-"""What the request log and silver/predictions have of an answer: a class with probabilities, or a number."""
+"""What the request log and silver/predictions have of an answer: a class or labels with probabilities, or a number."""
+
+from functools import reduce
+from operator import mul
 
 from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
+from lakehouse.gold.label_columns import has_label, set_names
 from lakehouse.silver.problems import shown, wrong
 from lakehouse.storage.schema import literal, quoted
 from lakeloop.contract import Contract
@@ -87,6 +91,57 @@ class ClassAnswers:
         return given.isNull() | ((sf.size(given) == len(self._label.class_names)) & within)
 
 
+class SetAnswers(ClassAnswers):
+    """The labels' names, the number of their set, the probability of each, and how sure the model was: how likely it
+    held exactly these labels, or of an answer of the rules the likeliest set, labels being independent.
+    """
+
+    def definitions(self) -> list[str]:
+        """The columns with type and comment, as SQL."""
+        return [
+            f"prediction string NOT NULL COMMENT {literal(self._label.description)}",
+            "class_id int NOT NULL COMMENT 'number of the set of the labels predicted, bit i for label i'",
+            *(
+                f"{quoted(f'probability_{n}')} double COMMENT {literal(f'of label {n}; null where no model was asked')}"
+                for n in self._label.columns
+            ),
+            "confidence double COMMENT 'probability of exactly the labels answered; null where no model was asked'",
+        ]
+
+    def typed(self) -> list[Column]:
+        """The columns, of a record whose fields begin with `r_`."""
+        known = [sf.get("r_probabilities", sf.lit(i)) for i in range(len(self._label.columns))]
+        answered = [has_label(sf.col("r_class_id"), i) for i in range(len(known))]
+        of_model = reduce(mul, (sf.when(has, p).otherwise(1 - p) for has, p in zip(answered, known, strict=True)))
+        likeliest = reduce(mul, (sf.greatest(p, 1 - p) for p in known))
+        return [
+            sf.col("r_prediction").alias("prediction"),
+            sf.col("r_class_id").alias("class_id"),
+            *(p.alias(f"probability_{name}") for p, name in zip(known, self._label.columns, strict=True)),
+            sf.when(sf.col("r_predictor_type") == "model", of_model).otherwise(likeliest).alias("confidence"),
+        ]
+
+    def conditions(self) -> list[Column]:
+        """What holds of a good record."""
+        return [self._is_a_set(), self._names_fit(), self._probabilities_fit()]
+
+    def problems(self) -> list[Column]:
+        """What is wrong with a record; each null where nothing is."""
+        names = self._label.columns
+        odd = wrong_value("class_id", f"is no set of the {len(names)} labels {', '.join(names)}")
+        return [
+            sf.when(~self._is_a_set(), odd),
+            sf.when(self._is_a_set() & ~self._names_fit(), wrong_value("prediction", "is not what `class_id` says")),
+            sf.when(~self._probabilities_fit(), wrong(f"`probabilities` are not {len(names)} numbers from 0 to 1")),
+        ]
+
+    def _is_a_set(self) -> Column:
+        return sf.col("r_class_id").between(0, 2 ** len(self._label.columns) - 1)
+
+    def _names_fit(self) -> Column:
+        return sf.col("r_prediction") == set_names(self._label, sf.col("r_class_id"))
+
+
 class NumberAnswers:
     """A number, and the ends of the model's interval around it."""
 
@@ -126,4 +181,6 @@ class NumberAnswers:
 
 def answer_columns(contract: Contract) -> ClassAnswers | NumberAnswers:
     """Those of a contract's answers."""
+    if contract.label.several:
+        return SetAnswers(contract)
     return ClassAnswers(contract) if contract.label.classes else NumberAnswers(contract)

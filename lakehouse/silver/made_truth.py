@@ -13,7 +13,10 @@ from lakeloop.contract.expression import Named, computed
 
 
 def made_truth(contract: Contract, value: Callable[[str], Column] = lambda name: sf.col(quoted(name))) -> Column:
-    """The truth of a row, null where it is missing; `value` gives a column's typed value by its name."""
+    """The truth of a row, null where it is missing; `value` gives a column's typed value by its name.
+
+    Of several labels it is the number of the set of those that are true, null where one of them is missing.
+    """
     expression = contract.truth_expression
     if expression is None:
         raise ValueError(f"the truth of {contract.use_case} is delivered as it is")
@@ -23,7 +26,7 @@ def made_truth(contract: Contract, value: Callable[[str], Column] = lambda name:
         return found.cast("double") if named.kind == "number" else found
 
     found: Column = computed(expression, column, _divided, _finite)
-    return found
+    return found.cast("bigint") if contract.label.several else found
 
 
 def _divided(dividend: Any, divisor: Any) -> Column:

@@ -81,8 +81,8 @@ def validation_of(contract: Contract, source: str, derivation: Derivation | None
         values[name] = delivered_value(contract, name, column, spelling)
         conditions.append(fits(contract, name, column, spelling))
         problems.append(problem(contract, name, column, spelling))
-    made = {label.column: made_truth(contract)} if label.made is not None and label.source == source else {}
-    if made and label.truth.valid is not None:
+    made = {label.column: made_truth(contract)} if label.computed and label.source == source else {}
+    if made and label.truth.valid is not None and not label.several:
         impossible = _truth_problem(contract, values, *label.truth.valid)
         conditions.append(impossible.isNull())
         problems.append(impossible)
