@@ -42,7 +42,7 @@ from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.training.columns import custom_config
 from tfx_pipeline.training.own_model import OWN_MODEL_KEY
 from tfx_pipeline.training.own_preprocessing import OWN_KEY
-from tfx_pipeline.training.signature_names import ANSWER, CLASS_ID, EXAMPLES
+from tfx_pipeline.training.signature_names import ANSWER, CLASS_ID, EXAMPLES, SET_ID
 
 PREPROCESSING_FN = "tfx_pipeline.training.preprocessing.preprocessing_fn"
 # DirectRunner would look for Prism first; one worker in memory is fastest on few cores and stays small.
@@ -201,17 +201,18 @@ def _distribution_config(contract: Contract) -> distribution_validator_pb2.Distr
 def _eval_config(contract: Contract) -> tfma.EvalConfig:
     """TFMA's view: its metric within the gate's bounds and against the champion, whole and by slice.
 
-    Where there is a threshold it is of the class ids, 0 and 1, that were answered.
+    Where there is a threshold it is of the class ids, 0 and 1, that were answered; of several labels of their sets.
     """
     task, decision = contract.label.task, contract.label.decision
-    metric = _accuracy(contract) if task == "classification" else _mean_absolute_error(contract)
+    metric = _mean_absolute_error(contract) if task == "regression" else _accuracy(contract)
+    key = CLASS_ID if decision is not None else SET_ID if task == "multilabel" else ANSWER[task]
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
                 signature_name=EXAMPLES,
                 model_type=tfma.constants.TF_GENERIC,
                 label_key=contract.label.name,
-                prediction_key=ANSWER[task] if decision is None else CLASS_ID,
+                prediction_key=key,
             )
         ],
         slicing_specs=[
@@ -235,7 +236,7 @@ def _accuracy(contract: Contract) -> tfma.MetricConfig:
         threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
         threshold.change_threshold.absolute.value = -contract.gate.champion_margin
     name = "SparseCategoricalAccuracy" if contract.label.decision is None else "BinaryAccuracy"
-    return tfma.MetricConfig(class_name=name, threshold=threshold)
+    return tfma.MetricConfig(class_name="ExactMatch" if contract.label.several else name, threshold=threshold)
 
 
 def _mean_absolute_error(contract: Contract) -> tfma.MetricConfig:

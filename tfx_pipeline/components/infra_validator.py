@@ -17,6 +17,7 @@ from tfx.utils import io_utils, path_utils
 from lakeloop.contract import Contract, Section
 from lakeloop.contract.columns import STAND_INS, CarriedType
 from lakeloop.contract.section import unless
+from lakeloop.label_sets import set_ids
 from lakeloop.threshold import class_ids_at
 from tfx_pipeline.evaluation.answers import EVAL
 from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
@@ -29,6 +30,7 @@ from tfx_pipeline.training.signature_names import (
     PREDICTION,
     PROBABILITIES,
     REGRESS,
+    SET_ID,
     THRESHOLD,
     UPPER,
 )
@@ -42,6 +44,7 @@ ROWS = 100
 """How many eval rows are asked; enough for every class and every odd value to be likely among them."""
 TOLERANCE = 1e-5
 
+SMALL = 1e-3
 Row = Mapping[str, float | int | str | None]
 """One value a column; None where it is missing."""
 
@@ -49,13 +52,15 @@ Row = Mapping[str, float | int | str | None]
 class Client(Section):
     """What a client knows of the model: its name, its columns with the types they are sent in, its classes, if any.
 
-    `threshold_of` is the class id whose probability decides; None where the most probable class is answered.
+    `threshold_of` is the class id whose probability decides; None where the most probable class is answered. `several`:
+    the names are those of labels, of which a row may have any.
     """
 
     name: str
     columns: Mapping[str, str]
     class_names: tuple[str, ...]
     threshold_of: int | None = unless(None)
+    several: bool = unless(False)
 
 
 def client_of(contract: Contract) -> Client:
@@ -63,7 +68,13 @@ def client_of(contract: Contract) -> Client:
     columns: dict[str, str] = {name: feature.carried_as for name, feature in contract.features.items()}
     label = contract.label
     of = None if label.decision is None else label.positive
-    return Client(name=contract.use_case, columns=columns, class_names=label.class_names, threshold_of=of)
+    return Client(
+        name=contract.use_case,
+        columns=columns,
+        class_names=label.class_names,
+        threshold_of=of,
+        several=label.several,
+    )
 
 
 class InfraValidatorExecutor(base_executor.BaseExecutor):
@@ -117,10 +128,14 @@ def _check_classes(served: ModelUnderTest, client: Client, predictions: list[Any
     wanted = (len(examples), len(client.class_names))
     if probabilities.shape != wanted:
         raise ModelUnusableError(f"predict gave probabilities of shape {probabilities.shape}, wanted {wanted}")
-    if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
+    if probabilities.min() < 0 or probabilities.max() > 1 + SMALL:
+        raise ModelUnusableError("predict gave probabilities that are not from 0 to 1")
+    if not client.several and not np.allclose(probabilities.sum(axis=1), 1, atol=SMALL):
         raise ModelUnusableError("predict gave probabilities that do not add up to 1")
-    if [row[CLASS_ID] for row in predictions] != _decided(client, predictions, probabilities).tolist():
+    answered = SET_ID if client.several else CLASS_ID
+    if [row.get(answered) for row in predictions] != _decided(client, predictions, probabilities).tolist():
         which = "the most probable one" if client.threshold_of is None else "the one by its threshold"
+        which = "the set of its likely labels" if client.several else which
         raise ModelUnusableError(f"predict gave a class that is not {which}")
     results = served.ask("classify", {"signature_name": CLASSIFY, "examples": examples})["results"]
     if [tuple(label for label, _ in row) for row in results] != [client.class_names] * len(examples):
@@ -133,6 +148,8 @@ def _check_classes(served: ModelUnderTest, client: Client, predictions: list[Any
 def _decided(client: Client, predictions: list[Any], probabilities: np.ndarray) -> np.ndarray:
     """The class ids that these probabilities give, (n,)."""
     of = client.threshold_of
+    if client.several:
+        return set_ids(probabilities)
     if of is None:
         return probabilities.argmax(axis=1)
     if any(THRESHOLD not in row for row in predictions):

@@ -45,6 +45,7 @@ class Requirements(Section):
     key: str
     label: str
     class_names: tuple[str, ...]
+    task: Task | None = unless(None)
     level: float = unless(LEVEL)
     decided: bool = unless(False)
     costs: Costs | None = unless(None)
@@ -61,6 +62,7 @@ def requirements_of(contract: Contract, own: OwnFile | None = None) -> Requireme
         key=contract.key.column,
         label=contract.label.name,
         class_names=contract.label.class_names,
+        task="multilabel" if contract.label.several else None,
         level=contract.label.interval,
         decided=contract.label.decision is not None,
         costs=contract.label.costs,
@@ -106,7 +108,7 @@ def _model_answers(
     columns: dict[str, Any] = example_spec(wanted.features)
     if wanted.period_column:
         columns[wanted.period_column] = tf.io.FixedLenFeature([], tf.string)
-    task: Task = "classification" if wanted.class_names else "regression"
+    task: Task = wanted.task or ("classification" if wanted.class_names else "regression")
     question = Question(wanted.label, task, wanted.level, wanted.decided, wanted.costs)
     answers = partial(answers_on, question=question, key=wanted.key, weights=weights, columns=columns)
     train = answers(models, files_of(examples, TRAIN))[0]

@@ -93,11 +93,12 @@ def _add_feature(schema: schema_pb2.Schema, name: str, feature: Feature) -> None
 
 
 def _add_label(schema: schema_pb2.Schema, label: Label) -> None:
-    """A class id; or a number, of which the contract says where it can lie."""
+    """The id of a class or of a set of labels; or a number, of which the contract says where it can lie."""
     column = _one_value(schema, label.name, TYPES[label.carried_as])
     if label.classes:
         column.int_domain.name = label.name
-        column.int_domain.min, column.int_domain.max = 0, len(label.classes) - 1
+        ids = 2 ** len(label.classes) if label.several else len(label.classes)
+        column.int_domain.min, column.int_domain.max = 0, ids - 1
         column.int_domain.is_categorical = True
         return
     column.float_domain.name = label.name

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from lakeloop.contract.decision_threshold import Costs
+from lakeloop.label_sets import set_ids
 
 TRAIN, EVAL, NEWEST = "train", "eval", "newest"
 """Sets of rows: those trained on, those held out, and of these those of the newest period."""
@@ -81,6 +82,17 @@ class ModelAnswers(SomeRows):
     def telling(self) -> Self:
         """The rows that tell how good what was answered is: all but those a threshold was chosen on."""
         return self.without(self.calibrated)
+
+
+class SetAnswers(ModelAnswers):
+    """A model's answers of several labels: labels (n,) are numbers of sets, probabilities (n, labels) of each label,
+    `class_ids` (n,) the sets that were answered, None: those of the labels that are likely.
+    """
+
+    @property
+    def answered(self) -> np.ndarray:
+        """The number of the set that each row was answered with, (n,)."""
+        return set_ids(self.probabilities) if self.class_ids is None else self.class_ids
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from lakeloop.contract import MetricCheck
 from lakeloop.contract.metrics import CLASS_DISTANCE, KAPPA, MEAN_COST, METRICS, Metric
-from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
+from lakeloop.label_sets import has_labels, set_ids
+from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.measured import Found, Measured, WeightedRows
 from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
 
@@ -27,7 +28,8 @@ def measure(check: MetricCheck, answers: Answers, class_names: tuple[str, ...]) 
     metric = check.the_metric
     if check.at:
         return _at(metric, answers, of, next(iter(check.at.values())))
-    one_class = metric.of_class or check.of is not None or len(class_names) == 2
+    two = len(class_names) == 2 and not isinstance(answers, SetAnswers)
+    one_class = metric.of_class or check.of is not None or two
     return measure_metric(metric, answers, of if one_class else None)
 
 
@@ -36,8 +38,10 @@ def measure_metric(metric: Metric, answers: Answers, of: int | None = None) -> M
     answers = rows_that_tell(metric, answers)
     if isinstance(answers, NumberAnswers):
         return measure_number(metric, answers)
-    rows = _Rows(answers)
-    if metric.name in _OF_CLASS:
+    rows = _rows_of(answers)
+    if isinstance(rows, _SetRows) and metric.name in _OF_SETS:
+        value, influence, counted = _OF_SETS[metric.name](rows)
+    elif metric.name in _OF_CLASS:
         value, influence, counted = _OF_CLASS[metric.name](rows, rows.classes - 1 if of is None else of)
     elif metric.name in _RANKED:
         value, influence, counted = _ranked(rows, _RANKED[metric.name], of)
@@ -56,6 +60,8 @@ def naive_answers(metric: Metric, train: Answers, rows: Answers) -> Answers:
     if isinstance(train, NumberAnswers) and isinstance(rows, NumberAnswers):
         return constant_numbers(metric, train, rows)
     assert isinstance(train, ModelAnswers) and isinstance(rows, ModelAnswers)
+    if isinstance(train, SetAnswers):
+        return _constant_set(metric, train, rows)
     constant = constant_answers(train, rows)
     shares = constant.probabilities[0]
     if metric.name == MEAN_COST:
@@ -73,6 +79,28 @@ def constant_answers(train: ModelAnswers, rows: ModelAnswers) -> ModelAnswers:
     shares = np.bincount(train.labels, weights=train.weights, minlength=classes)
     probabilities = np.broadcast_to(shares / shares.sum(), (len(rows.labels), classes))
     return ModelAnswers(rows.labels, probabilities, rows.weights, calibrated=rows.calibrated, costs=rows.costs)
+
+
+def _constant_set(metric: Metric, train: SetAnswers, rows: ModelAnswers) -> SetAnswers:
+    """For each row the shares that the labels have in train; answered is the set that is best in train by the metric:
+    the commonest labels, however many of them that is, or the commonest set.
+    """
+    labels = train.probabilities.shape[1]
+    shares = np.average(has_labels(train.labels, labels), axis=0, weights=train.weights)
+
+    def constant(answers: ModelAnswers, set_id: int) -> SetAnswers:
+        probabilities = np.broadcast_to(shares, (len(answers.labels), labels))
+        ids = np.full(len(answers.labels), set_id)
+        return SetAnswers(answers.labels, probabilities, answers.weights, class_ids=ids, calibrated=answers.calibrated)
+
+    if not metric.of_answer:
+        return constant(rows, int(set_ids(shares[None, :])[0]))
+    commonest_first = np.cumsum(2 ** np.argsort(-shares, kind="stable"))
+    different, counts = np.unique(train.labels, return_counts=True)
+    sets = [0, *commonest_first.tolist(), int(different[counts.argmax()])]
+    scores = [measure_metric(metric, constant(train, one)).value for one in sets]
+    best = int((np.argmax if metric.higher_is_better else np.argmin)(scores))
+    return constant(rows, sets[best])
 
 
 class _Rows(WeightedRows):
@@ -98,6 +126,75 @@ class _Rows(WeightedRows):
     @property
     def present_or_answered(self) -> list[int]:
         return np.union1d(self.labels, self.answered).tolist()
+
+
+class _SetRows(_Rows):
+    """The same of several labels, each a class that a row has or not, and is answered with or not."""
+
+    def has(self, class_id: int) -> np.ndarray:
+        return np.asarray(self.labels.astype(np.int64) >> class_id & 1, bool)
+
+    def gets(self, class_id: int) -> np.ndarray:
+        return np.asarray(self.answered.astype(np.int64) >> class_id & 1, bool)
+
+    @property
+    def present(self) -> list[int]:
+        """Labels that any row has."""
+        return [of for of in range(self.classes) if self.has(of).any()]
+
+    @property
+    def present_or_answered(self) -> list[int]:
+        """All labels: one that no row has and none was answered with has an f1 of 0, as scikit-learn says it."""
+        return list(range(self.classes))
+
+    @property
+    def all_had(self) -> np.ndarray:
+        """Whether each row has each label, (n, labels)."""
+        return has_labels(self.labels, self.classes)
+
+    @property
+    def all_gotten(self) -> np.ndarray:
+        """Whether each row was answered with each label, (n, labels)."""
+        return has_labels(self.answered, self.classes)
+
+
+def _rows_of(answers: ModelAnswers) -> _Rows:
+    return (_SetRows if isinstance(answers, SetAnswers) else _Rows)(answers)
+
+
+def _f1_micro(rows: _SetRows) -> Found:
+    had, gotten = rows.all_had, rows.all_gotten
+    both = 2.0 * (had & gotten).sum(axis=1)
+    value, influence, _ = rows.ratio(both, had.sum(axis=1).astype(float) + gotten.sum(axis=1))
+    return value, influence, None
+
+
+def _f1_weighted_of_sets(rows: _SetRows) -> Found:
+    """The labels' f1, each counting by how many rows have it, of all the labels that rows have."""
+    found = [_f1(rows, of) for of in range(rows.classes)]
+    shares = np.array([rows.mean(rows.has(of)) for of in range(rows.classes)])
+    whole = shares.sum()
+    if whole == 0:
+        return 0.0, np.zeros(len(rows.labels)), None
+    each = np.array([one[0] for one in found])
+    value = float(shares @ each / whole)
+    pulls = sum(share * one[1] for share, one in zip(shares, found, strict=True))
+    pulls = pulls + rows.weights * (rows.all_had @ each - value * rows.all_had.sum(axis=1))
+    return value, pulls / whole, None
+
+
+def _hamming_loss(rows: _SetRows) -> Found:
+    return rows.mean_found((rows.all_had != rows.all_gotten).mean(axis=1))
+
+
+def _log_loss_of_sets(rows: _SetRows) -> Found:
+    known = rows.probabilities.astype(np.float64)
+    given = np.where(rows.all_had, known, 1 - known)
+    return rows.mean_found(-np.log(np.clip(given, SMALLEST, 1.0)).mean(axis=1))
+
+
+def _brier_score_of_sets(rows: _SetRows) -> Found:
+    return rows.mean_found(((rows.probabilities.astype(np.float64) - rows.all_had) ** 2).mean(axis=1))
 
 
 def _precision(rows: _Rows, of: int) -> Found:
@@ -242,7 +339,7 @@ def _average_precision(rows: _Rows, of: int) -> Found:
 
 def _at(metric: Metric, answers: ModelAnswers, of: int, wanted: float) -> Measured:
     """Recall where precision is `wanted` at least, or the other way round; the threshold is taken as given."""
-    rows = _Rows(answers)
+    rows = _rows_of(answers)
     has = rows.has(of)
     place, steps = _steps(rows.probabilities[:, of])
     with_class = np.cumsum(np.bincount(place, weights=rows.weights * has, minlength=steps)[::-1])[::-1]
@@ -273,4 +370,10 @@ _OF_ALL: Mapping[str, Callable[[_Rows], Found]] = {
     KAPPA: _cohen_kappa_score,
     "log_loss": _log_loss, "brier_score": _brier_score, "calibration_error": _calibration_error,
 }  # fmt: skip
+_OF_SETS: Mapping[str, Callable[[_SetRows], Found]] = {
+    "f1_micro": _f1_micro, "f1_weighted": _f1_weighted_of_sets, "hamming_loss": _hamming_loss,
+    "log_loss": _log_loss_of_sets, "brier_score": _brier_score_of_sets,
+}  # fmt: skip
+"""Of several labels what is computed otherwise than of classes."""
 assert {*_OF_CLASS, *_RANKED, *_OF_ALL} == {m.name for m in METRICS.values() if m.task == "classification"}
+assert {m.name for m in METRICS.values() if m.task == "multilabel"} <= {*_OF_SETS}

@@ -28,7 +28,8 @@ class CheckedRows:
     `labels` (n,): the place of each row's class in `class_names`; `answers` (n,): that of the class it answered;
     `probabilities` (n, classes); `weights` (n,), or None where all rows count the same; `features`: a frame of n rows
     with the contract's features, NaN or None where a value is missing. Where a number is predicted, labels and answers
-    are numbers, there are no probabilities (n, 0), and `lower` and `upper` (n,) are the ends of the intervals.
+    are numbers, there are no probabilities (n, 0), and `lower` and `upper` (n,) are the ends of the intervals. Of
+    several labels, labels and answers are numbers of sets, bit i for the label of place i.
 
     `learnt_from` (n,) bool: the rows that the model's threshold or intervals were learnt from, so that they say little
     of these; None where there is no such row.

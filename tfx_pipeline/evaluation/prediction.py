@@ -13,7 +13,7 @@ from lakeloop.contract.decision_threshold import Costs
 from lakeloop.contract.label import LEVEL
 from lakeloop.contract.metrics import Task
 from lakeloop.exceptions import LakeloopError, first_line
-from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
+from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.example_files import READ_BATCH, batches
 from tfx_pipeline.training.calibration_rows import which_calibrate
 from tfx_pipeline.training.raw_features import LABELS
@@ -26,6 +26,7 @@ from tfx_pipeline.training.signature_names import (
     PREDICTION,
     PROBABILITIES,
     SERVING,
+    SET_ID,
     UPPER,
 )
 
@@ -71,9 +72,10 @@ class Question:
     ) -> Answers:
         """A model's outputs beside the labels of the same rows."""
         by = columns or {}
-        if self.task == "classification":
-            answered = outputs.get(CLASS_ID)
-            return ModelAnswers(labels, outputs[PROBABILITIES], weights, by, answered, calibrated, self.costs)
+        if self.task != "regression":
+            several = self.task == "multilabel"
+            answered, kind = outputs.get(SET_ID if several else CLASS_ID), SetAnswers if several else ModelAnswers
+            return kind(labels, outputs[PROBABILITIES], weights, by, answered, calibrated, self.costs)
         number, lower, upper = (outputs[name].astype(np.float64) for name in (PREDICTION, LOWER, UPPER))
         return NumberAnswers(labels.astype(np.float64), number, lower, upper, self.level, calibrated, weights, by)
 

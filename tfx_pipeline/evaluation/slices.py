@@ -9,10 +9,10 @@ from tfx_pipeline.runs.run_record import Evaluation, SliceScore
 
 METRICS = {
     "SparseCategoricalAccuracy": "sparse_categorical_accuracy", "BinaryAccuracy": "binary_accuracy",
-    "MeanAbsoluteError": "mean_absolute_error",
+    "MeanAbsoluteError": "mean_absolute_error", "ExactMatch": "exact_match",
 }  # fmt: skip
 """What TFMA calls its metrics in an EvalConfig, and in results."""
-SHOWN = {"sparse_categorical_accuracy": "accuracy", "binary_accuracy": "accuracy"}
+SHOWN = {"sparse_categorical_accuracy": "accuracy", "binary_accuracy": "accuracy", "exact_match": "accuracy"}
 """What they are called here, where that is something else."""
 ROWS = "example_count"
 

@@ -116,6 +116,7 @@ def _labels(contract: Contract, frame: pd.DataFrame) -> np.ndarray:
     if not classes:
         return frame[name].to_numpy(np.float64)
     labels = frame[name].to_numpy(np.int64)
-    if labels.min() < 0 or labels.max() >= classes:
-        raise WrongUseError(f"`{name}` must be a class id from 0 to {classes - 1}")
+    highest, what = (2**classes - 1, "the number of a set") if contract.label.several else (classes - 1, "a class id")
+    if labels.min() < 0 or labels.max() > highest:
+        raise WrongUseError(f"`{name}` must be {what} from 0 to {highest}")
     return labels

@@ -116,13 +116,18 @@ def changed_balance(contract: Contract, given: object) -> Balance:
     """How a run evens out classes where it does not do so as the contract says.
 
     Raises:
-        WrongUseError: there is no such way, or the label is a number.
+        WrongUseError: there is no such way, or the label is a number or several labels.
     """
     found = next((way for way in get_args(Balance) if way == given), None)
     if found is None:
         raise WrongUseError(f"there is no balance {given!r}; there are: {', '.join(get_args(Balance))}")
-    if found != "none" and not contract.label.classes:
-        raise WrongUseError(f"`{BALANCE}={found}` evens out classes, and the label is a number; leave it out")
+    if found != "none" and contract.label.task != "classification":
+        what = (
+            "of which a row has one, and this label is several"
+            if contract.label.several
+            else "and the label is a number"
+        )
+        raise WrongUseError(f"`{BALANCE}={found}` evens out classes, {what}; leave it out")
     return found
 
 

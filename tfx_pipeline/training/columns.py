@@ -41,8 +41,8 @@ class Columns(Section):
 
     `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to. A
     label without classes is a number from `lowest` to `highest`; an interval holds it in a share `interval` of rows.
-    `loss`: what a model of a number is fitted by. `decision`: how the threshold of the class id `positive` is chosen,
-    where it is.
+    `loss`: what a model of a number is fitted by. `several`: the names are those of labels; a row may have any of them.
+    `decision`: how the threshold of the class id `positive` is chosen, where it is.
     """
 
     key: Name
@@ -59,6 +59,7 @@ class Columns(Section):
     loss: Loss = unless("squared_error")
     decision: DecisionThreshold | None = unless(None)
     positive: int = unless(0)
+    several: bool = unless(False)
 
     @property
     def classes(self) -> int:
@@ -68,6 +69,8 @@ class Columns(Section):
     @property
     def task(self) -> Task:
         """What a model does."""
+        if self.several:
+            return "multilabel"
         return "classification" if self.class_names else "regression"
 
     def inputs_without(self, dropped: Collection[str], own: Sequence["OwnInput"] = ()) -> list[str]:
@@ -140,6 +143,7 @@ def custom_config(contract: Contract) -> dict[str, str]:
         highest=None if limits is None else limits[1],
         loss=label.loss,
         decision=label.decision,
+        several=label.several,
         positive=0 if label.decision is None else label.positive,
     )
     return {KEY: columns.model_dump_json(), CODE_KEY: _code_sha256()}

@@ -18,7 +18,8 @@ class TrainingData:
     `validation`, the eval rows, always is; it only tells how training went, and is None where nobody asks. Labels are
     class ids, int64; or, where there are no `classes`, numbers of mean 0 and deviation 1, float32, but by a `loss` of
     counts of mean 1 and never below 0. `one_hot`: the ranges of columns that hold one category each, as
-    `category_ranges` gives them.
+    `category_ranges` gives them. `several`: `classes` are labels of which a row may have any; its label is the number
+    of their set.
     """
 
     train: Rows | tf.data.Dataset
@@ -27,6 +28,7 @@ class TrainingData:
     classes: int
     one_hot: tuple[tuple[int, int], ...] = ()
     loss: Loss = "squared_error"
+    several: bool = False
 
 
 @dataclass(frozen=True)

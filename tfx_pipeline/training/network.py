@@ -1,7 +1,9 @@
 """The network: dense layers of the contract's model settings, trained by Keras."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 from lakeloop.contract import NetworkSettings
 from lakeloop.contract.label import Loss
+from lakeloop.label_sets import has_labels
 from lakeloop.own_code import own_errors
 from tfx_pipeline.example_files import READ_BATCH
 from tfx_pipeline.training.fitted import Fitted, TrainingData
@@ -27,6 +30,8 @@ LOSSES: dict[Loss, type[keras.losses.Loss]] = {
 def fit(settings: NetworkSettings, data: TrainingData, log_folder: str | None, own: OwnNetwork | None = None) -> Fitted:
     """Train a network, by default the built-in one; TensorBoard's logs go to `log_folder`."""
     keras.utils.set_random_seed(settings.seed)
+    if data.several:
+        data = spread_labels(data)
     train, held_back = _held_back(data.train, settings.seed) if settings.stop_after else (data.train, None)
     if isinstance(train, Rows):
         batches, count = training_batches(train, settings)
@@ -37,7 +42,8 @@ def fit(settings: NetworkSettings, data: TrainingData, log_folder: str | None, o
         callbacks.append(StopEarly(held_back, settings.stop_after))
     if log_folder is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_folder, write_graph=False))
-    model = build_model(settings, data.width, data.classes, min(count, MOST_STEPS_PER_CALL), own, data.loss)
+    most = min(count, MOST_STEPS_PER_CALL)
+    model = build_model(settings, data.width, data.classes, most, own, data.loss, data.several)
     with nullcontext() if own is None else own_errors(own.file.path):
         history = model.fit(
             batches,
@@ -86,17 +92,20 @@ def build_model(
     steps_per_call: int = 1,
     own: OwnNetwork | None = None,
     loss: Loss = "squared_error",
+    several: bool = False,
 ) -> keras.Model:
     """(batch, width) float32 -> class probabilities (batch, classes), or without classes a number (batch, 1).
 
-    Compiled; an own one as it says itself.
+    `several`: of labels of which a row may have any, each probability by itself. Compiled; an own one as it says
+    itself.
     """
-    model = _layers(settings, width, classes, loss) if own is None else own.build(settings)
+    model = _layers(settings, width, classes, loss, several) if own is None else own.build(settings)
     if not model.compiled:
+        measured, metric = _measured_by(classes, loss, several)
         model.compile(
             optimizer=keras.optimizers.Adam(settings.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy() if classes else LOSSES[loss](),
-            metrics=["accuracy"] if classes else ["mean_absolute_error"],
+            loss=measured,
+            metrics=[metric],
             # a batch is so little work that Python between batches doubles the time
             steps_per_execution=steps_per_call,
             jit_compile=False,  # compiling costs more than it saves on models this small
@@ -104,7 +113,31 @@ def build_model(
     return model
 
 
-def _layers(settings: NetworkSettings, width: int, classes: int, loss: Loss) -> keras.Model:
+def _measured_by(classes: int, loss: Loss, several: bool) -> tuple[keras.losses.Loss, Any]:
+    """The loss, and a metric of the history."""
+    if several:
+        return keras.losses.BinaryCrossentropy(), keras.metrics.BinaryAccuracy(name="accuracy")
+    if classes:
+        return keras.losses.SparseCategoricalCrossentropy(), "accuracy"
+    return LOSSES[loss](), "mean_absolute_error"
+
+
+def spread_labels(data: TrainingData) -> TrainingData:
+    """The rows with their labels, numbers of sets, as 0 or 1 for each (n, labels) float32."""
+
+    def of_batch(features: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        bits = tf.bitwise.right_shift(ids[:, None], tf.range(data.classes, dtype=ids.dtype)) % 2
+        return features, tf.cast(bits, tf.float32)
+
+    if isinstance(data.train, Rows):
+        labels = has_labels(data.train.labels, data.classes).astype(np.float32)
+        train: Rows | tf.data.Dataset = replace(data.train, labels=labels)
+    else:
+        train = data.train.map(of_batch)
+    return replace(data, train=train, validation=None if data.validation is None else data.validation.map(of_batch))
+
+
+def _layers(settings: NetworkSettings, width: int, classes: int, loss: Loss, several: bool) -> keras.Model:
     inputs = keras.Input(shape=(width,), name="features")
     hidden = inputs
     for _ in range(settings.layers):
@@ -115,5 +148,6 @@ def _layers(settings: NetworkSettings, width: int, classes: int, loss: Loss) -> 
     if not classes:
         link = "exponential" if loss == "poisson" else "linear"
         return keras.Model(inputs, keras.layers.Dense(1, activation=link, name="number")(hidden))
-    outputs = keras.layers.Dense(classes, activation="softmax", name="probabilities")(hidden)
+    activation = "sigmoid" if several else "softmax"
+    outputs = keras.layers.Dense(classes, activation=activation, name="probabilities")(hidden)
     return keras.Model(inputs, outputs)

@@ -30,6 +30,7 @@ from tfx_pipeline.training.signature_names import (
     PROBABILITIES,
     REGRESS,
     SERVING,
+    SET_ID,
     THRESHOLD,
     UPPER,
 )
@@ -45,13 +46,15 @@ class ModelColumns:
 
     The model gets one tensor (batch, width) float32, the inputs side by side in this order, and gives `outputs` numbers
     a row: the probabilities of `class_names`; or, where there are none, one number, the label scaled to mean 0 and
-    deviation 1, but by `label.loss: poisson` to mean 1 and never below 0.
+    deviation 1, but by `label.loss: poisson` to mean 1 and never below 0. `several`: the names are those of labels of
+    which a row may have any, and each probability stands by itself.
     """
 
     names: tuple[str, ...]
     widths: tuple[int, ...]
     outputs: int
     class_names: tuple[str, ...]
+    several: bool = False
 
     @property
     def width(self) -> int:
@@ -88,7 +91,7 @@ class OwnNetwork:
 def own_network(config: Mapping[str, Any], columns: Columns, inputs: ModelInputs) -> OwnNetwork | None:
     """That of a `custom_config`, for a model of these inputs; none where the use case has none."""
     file = model_from(config)
-    told = ModelColumns(inputs.used, inputs.widths, columns.classes or 1, columns.class_names)
+    told = ModelColumns(inputs.used, inputs.widths, columns.classes or 1, columns.class_names, columns.several)
     return None if file is None else OwnNetwork(file, told, columns.loss == "poisson")
 
 
@@ -122,7 +125,8 @@ def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> Threshold | N
         raise _wrong(file, f"saved a model whose `{SERVING}` has not the contract's features as inputs (batch,): "
                            f"{', '.join(differ)}")  # fmt: skip
     outputs = serving.structured_outputs
-    answered = (PROBABILITIES, CLASS_ID) if columns.classes else (PREDICTION, LOWER, UPPER)
+    of_classes = (PROBABILITIES, SET_ID if columns.several else CLASS_ID)
+    answered = of_classes if columns.classes else (PREDICTION, LOWER, UPPER)
     if set(answered) - set(outputs):
         raise _wrong(file, f"saved a model whose `{SERVING}` gives {', '.join(outputs)}, not {', '.join(answered)}")
     if not columns.classes:
@@ -176,10 +180,11 @@ def _check_model(own: OwnNetwork, model: object) -> None:
             raise _wrong(file, "gave a model that answers below 0, and `label.loss` is poisson; end it with "
                                "`activation=\"exponential\"`")  # fmt: skip
         return
-    if not (np.isfinite(answers).all() and (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
-        shown = ", ".join(f"{value:.3g}" for value in answers[0])
+    whole = (answers <= 1).all() if columns.several else np.allclose(answers.sum(axis=1), 1, atol=1e-3)
+    if not (np.isfinite(answers).all() and (answers >= 0).all() and whole):
+        shown, ending = ", ".join(f"{value:.3g}" for value in answers[0]), "sigmoid" if columns.several else "softmax"
         raise _wrong(file, f"gave a model whose answers are no probabilities, such as {shown}; "
-                           "end it with `activation=\"softmax\"`")  # fmt: skip
+                           f"end it with `activation=\"{ending}\"`")  # fmt: skip
 
 
 def _wrong(file: OwnFile, problem: str) -> OwnCodeError:

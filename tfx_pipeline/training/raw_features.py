@@ -8,8 +8,8 @@ from lakeloop.contract import Feature
 from lakeloop.contract.metrics import Task
 
 DTYPES = {"float": tf.float32, "int": tf.int64, "string": tf.string}
-LABELS: dict[Task, tf.DType] = {"classification": tf.int64, "regression": tf.float32}
-"""How labels stand in tf.Examples."""
+LABELS: dict[Task, tf.DType] = {"classification": tf.int64, "regression": tf.float32, "multilabel": tf.int64}
+"""How labels stand in tf.Examples; several as the number of their set."""
 
 
 def example_spec(features: Mapping[str, Feature]) -> dict[str, tf.io.FixedLenFeature]:

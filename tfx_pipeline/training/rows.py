@@ -13,6 +13,7 @@ import tensorflow_transform as tft
 
 from lakeloop.contract import NetworkSettings
 from lakeloop.exceptions import LakeloopError
+from lakeloop.label_sets import has_labels
 from tfx_pipeline.example_files import READ_BATCH, batches, records
 from tfx_pipeline.training.balance import balanced_weights, downsampled, odds_of, smote
 from tfx_pipeline.training.columns import Columns, ModelInputs
@@ -28,6 +29,8 @@ SHUFFLE_ROWS = 100_000
 class Rows:
     """Features (n, width) float32, labels (n,) int64 (float32 where they are numbers), perhaps weights (n,).
 
+    Several labels are the number of their set, or spread (n, labels) float32 where a network is fitted on them.
+
     `odds` (classes,): by what the probabilities of a model of these rows are to be multiplied, and made to sum to 1
     again, because classes were thinned out; None: by nothing.
     """
@@ -41,6 +44,11 @@ class Rows:
         """What each class counts for (classes,): its rows, or the sum of their weights."""
         return np.bincount(self.labels, self.weights, minlength=classes).astype(np.float64)
 
+    def label_weights(self, labels: int) -> np.ndarray:
+        """The same of several labels, for each the rows that have it."""
+        has = has_labels(self.labels, labels)
+        return np.asarray(has.sum(axis=0) if self.weights is None else self.weights @ has, np.float64)
+
     def only(self, numbers: np.ndarray) -> "Rows":
         """The rows of these numbers."""
         weights = None if self.weights is None else self.weights[numbers]
@@ -48,7 +56,7 @@ class Rows:
 
     def in_order(self) -> "Rows":
         """Sorted by their values: Beam hands rows over in any order, and one seed shall give one model."""
-        return self.only(np.lexsort((self.labels, *self.features.T)))
+        return self.only(np.lexsort((*np.atleast_2d(self.labels.T), *self.features.T)))
 
     def drawn(self, seed: int, once: bool = False) -> "Rows":
         """As many rows, drawn with replacement by their weights, each then counting the same.

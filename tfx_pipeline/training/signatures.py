@@ -15,6 +15,7 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from lakeloop.contract import Feature
 from lakeloop.contract.metrics import Task
+from lakeloop.label_sets import ANSWERED_FROM
 from lakeloop.threshold import Threshold
 from tfx_pipeline.example_files import batches
 from tfx_pipeline.training.calibration_rows import which_calibrate
@@ -35,6 +36,7 @@ from tfx_pipeline.training.signature_names import (
     PROBABILITIES,
     REGRESS,
     SERVING,
+    SET_ID,
     THRESHOLD,
     UPPER,
 )
@@ -164,6 +166,17 @@ class ClassSignatures(SignatureModule):
         return {"classes": classes, "scores": scores}
 
 
+class SetSignatures(ClassSignatures):
+    """The probability of each of several labels; `classify` names them."""
+
+    def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
+        """Probabilities (batch, labels), and the number of the set of those that are answered (batch,)."""
+        probabilities = self.predicted(raw)
+        bits = tf.constant([2**place for place in range(self._columns.classes)], tf.int64)
+        answered = tf.cast(probabilities >= ANSWERED_FROM, tf.int64)
+        return {PROBABILITIES: probabilities, SET_ID: tf.reduce_sum(answered * bits, axis=1)}
+
+
 class NumberSignatures(SignatureModule):
     """A number within what the contract says it can be, and an interval around it; `regress` gives the number alone."""
 
@@ -201,7 +214,7 @@ class NumberSignatures(SignatureModule):
 
 
 SIGNATURES: dict[Task, type[ClassSignatures] | type[NumberSignatures]] = {
-    "classification": ClassSignatures, "regression": NumberSignatures
+    "classification": ClassSignatures, "regression": NumberSignatures, "multilabel": SetSignatures
 }  # fmt: skip
 
 

@@ -62,11 +62,12 @@ def run_fn(fn_args: FnArgs) -> None:
         trained = Trained(settings=settings, balance=columns.balance)
     else:
         rows = rows.balanced(columns, inputs, settings.seed)
-        by_class = tuple(rows.class_weights(columns.classes).tolist()) if columns.classes else ()
+        counted = rows.label_weights if columns.several else rows.class_weights
+        by_class = tuple(counted(columns.classes).tolist()) if columns.classes else ()
         trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
     one_hot = tuple(category_ranges(columns, inputs))
     used = train if rows is None else rows
-    data = TrainingData(used, validation, inputs.width, columns.classes, one_hot, columns.loss)
+    data = TrainingData(used, validation, inputs.width, columns.classes, one_hot, columns.loss, columns.several)
     fitted = fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
     vocabularies = read_vocabularies(Path(fn_args.transform_output))
     served = SIGNATURES[columns.task](fitted, transform, columns, inputs.names)

@@ -35,6 +35,8 @@ def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> 
     Raises:
         LakeloopError: the rows are too many for memory or of one class alone, or the graph answers otherwise.
     """
+    if data.several:
+        return _fit_each(settings, data, log_folder)
     train, seen = _checked(settings, data), TreeInputs.of(data.width, data.one_hot)
     kind = HistGradientBoostingClassifier if data.classes else partial(HistGradientBoostingRegressor, loss=data.loss)
     model = kind(
@@ -62,6 +64,48 @@ def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> 
     if log_folder is not None:
         _log(Path(log_folder), history)
     return Fitted(graph.answers, graph.variables, history)
+
+
+def _fit_each(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> Fitted:
+    """Of several labels: trees for each of them by itself, and their answers side by side."""
+    of_each = []
+    for place in range(data.classes):
+        try:
+            of_each.append(fit(settings, _of_one_label(data, place), None))
+        except LakeloopError as error:
+            raise LakeloopError(
+                f"of the label {place} (from 0, in the contract's order; class 1 has it): {error}"
+            ) from error
+    lengths = [len(values) for one in of_each for values in one.history.values()]
+    history = {
+        name: np.mean([_lengthened(one.history[name], max(lengths)) for one in of_each], axis=0).tolist()
+        for name in of_each[0].history
+    }
+    if log_folder is not None:
+        _log(Path(log_folder), history)
+
+    def answer(features: tf.Tensor) -> tf.Tensor:
+        return tf.concat([one.predict(features)[:, 1:] for one in of_each], axis=1)
+
+    return Fitted(answer, [variable for one in of_each for variable in one.variables], history)
+
+
+def _of_one_label(data: TrainingData, place: int) -> TrainingData:
+    """The same rows with two classes: those without and with the label."""
+
+    def of_batch(features: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return features, tf.bitwise.right_shift(ids, tf.constant(place, ids.dtype)) % 2
+
+    train = data.train
+    if isinstance(train, Rows):
+        train = replace(train, labels=train.labels >> place & 1)
+    validation = None if data.validation is None else data.validation.map(of_batch)
+    return replace(data, train=train, validation=validation, classes=2, several=False)
+
+
+def _lengthened(values: Sequence[float], length: int) -> list[float]:
+    """A history that was stopped early, as if it had gone on with its last value."""
+    return [*values, *[values[-1]] * (length - len(values))]
 
 
 def check_answers(model: BoostedTrees, graph: TreeGraph, features: np.ndarray, seed: int) -> None:

@@ -21,7 +21,7 @@ from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.contract.model import MOST_LEAVES
 from lakeloop.exceptions import LakeloopError
 from lakeloop.threshold import class_ids_at
-from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
+from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.example_files import READ_BATCH
 from tfx_pipeline.training.columns import Columns, model_inputs_of
@@ -65,6 +65,8 @@ class SettingsSearch(keras_tuner.Tuner):
 
     def _answers(self, rows: Rows, outputs: np.ndarray) -> Answers:
         """A trial's outputs (n, k) beside the labels; numbers without an interval, which is learnt of the winner."""
+        if self._columns.several:
+            return SetAnswers(rows.labels, outputs)
         if self._columns.classes:
             return self._decided(ModelAnswers(rows.labels, outputs))
         numbers = outputs[:, 0].astype(np.float64)
@@ -72,7 +74,8 @@ class SettingsSearch(keras_tuner.Tuner):
 
     def _data(self, train: Rows) -> TrainingData:
         columns = self._columns
-        return TrainingData(train, None, train.features.shape[1], columns.classes, self._one_hot, columns.loss)
+        width, loss, several = train.features.shape[1], columns.loss, columns.several
+        return TrainingData(train, None, width, columns.classes, self._one_hot, loss, several)
 
     def _decided(self, answers: ModelAnswers) -> ModelAnswers:
         """By a threshold that is chosen on the same rows; a trial that reaches none answers the likeliest class."""
