@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from lakeloop.contract import Contract
+from lakeloop.contract.metrics import Task
 from lakeloop.fallback import AnyPrediction, NumberPrediction, Prediction
 from lakeloop.request_record import RequestRecord
 
@@ -81,6 +82,47 @@ class ClassForm:
         return f"the model answers {of} from this probability of it on; null where it has none or was not asked"
 
 
+class SetForm:
+    """The labels of a row, and the probability of each label there is."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._label = contract.label
+
+    def shown(self, answer: Prediction) -> dict[str, Any]:
+        """The labels, and the probabilities by label."""
+        known = answer.probabilities
+        by_label = None if known is None else dict(zip(self._label.columns, known, strict=True))
+        return {"labels": self._label.labels_of(answer.class_id), "probabilities": by_label}
+
+    def logged(self, answer: Prediction) -> dict[str, Any]:
+        """The labels' names as one text, the number of their set, and the probabilities in the labels' order."""
+        return {
+            "prediction": answer.prediction,
+            "class_id": answer.class_id,
+            "probabilities": answer.probabilities,
+        }
+
+    def remembered(self, record: RequestRecord) -> Prediction:
+        """The answer that a record tells of. Raises ValueError where it is none of these labels."""
+        if record.class_id is None or record.prediction != self._label.name_of(record.class_id):
+            raise ValueError("the record tells of other labels")
+        known = None if record.probabilities is None else tuple(record.probabilities)
+        return Prediction(str(record.prediction), record.class_id, known, record.predictor_type, record.reason)
+
+    def fields(self) -> dict[str, Any]:
+        """What `shown` gives, as fields of a pydantic model."""
+        by_label: Any = {f"of_{name}": (float, Field(alias=name)) for name in self._label.columns}
+        probabilities = create_model("Probabilities", **by_label)
+        names: Any = Literal[self._label.columns]
+        return {
+            "labels": (list[names], Field(description=f"{self._label.description}; none, one, or several")),
+            "probabilities": (
+                probabilities | None,
+                Field(description="the model's, of each label by itself; null where it was not asked"),
+            ),
+        }
+
+
 class NumberForm:
     """A number, and the interval around it."""
 
@@ -125,8 +167,10 @@ class NumberForm:
         }
 
 
-def form_of(contract: Contract) -> ClassForm | NumberForm:
+def form_of(contract: Contract) -> ClassForm | SetForm | NumberForm:
     """The form of a contract's answers."""
+    if contract.label.several:
+        return SetForm(contract)
     return ClassForm(contract) if contract.label.classes else NumberForm(contract)
 
 
@@ -148,10 +192,22 @@ class Contribution(BaseModel):
     contribution: float = Field(description="how far it moved the answer from the base value, in its unit")
 
 
+EXPLAINED: dict[Task, str] = {
+    "classification": "the probability of the class that is answered",
+    "regression": "the number",
+    "multilabel": "the probability of the likeliest label",
+}
+"""What of an answer is explained."""
+
+
 def explanation_model(contract: Contract) -> type[BaseModel]:
     """The explanation of the answer to one row."""
-    what = "the number" if contract.label.task == "regression" else "the probability of the class that is answered"
+    what = EXPLAINED[contract.label.task]
+    of: Any = {}
+    if contract.label.several:
+        of = {"label": (str | None, Field(description="the likeliest label, which is explained; null by rules"))}
     parts: Any = {
+        **of,
         "base_value": (float | None, Field(description=f"{what}, on average over training rows; null by rules")),
         "value": (float | None, Field(description=f"{what}: base value + the sum of contributions; null by rules")),
         "contributions": (

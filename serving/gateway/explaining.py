@@ -72,13 +72,14 @@ class Explaining:
             raise refusal(503, f"{answer.reason}; so there is nothing to explain, and the rules answer")
         if answer.predictor_type == "rules" or version is None:
             rules = fallback.rules if fallback is not None else None
-            return {"base_value": None, "value": None, "contributions": None, "rules": rules}
-        output = answer.class_id if isinstance(answer, Prediction) else 0
+            return {**self._of(None), "base_value": None, "value": None, "contributions": None, "rules": rules}
+        output = self._output(answer)
         found = await self._explainer.ask({"version": version, "row": row.features, "output": output})
         if problem := found.get("problem"):
             raise refusal(503, f"the answer cannot be explained: {problem}")
         listed = sorted(found["contributions"].items(), key=lambda part: abs(part[1]), reverse=True)
         return {
+            **self._of(output),
             "base_value": found["base"],
             "value": found["answer"],
             "contributions": [
@@ -86,6 +87,19 @@ class Explaining:
             ],
             "rules": None,
         }
+
+    def _output(self, answer: AnyPrediction) -> int:
+        """Which of a model's outputs is explained: that of the class it answered, or of the likeliest label."""
+        if not isinstance(answer, Prediction):
+            return 0
+        if self._use_case.contract.label.several and answer.probabilities is not None:
+            return answer.probabilities.index(max(answer.probabilities))
+        return answer.class_id
+
+    def _of(self, output: int | None) -> dict[str, Any]:
+        """Of several labels the one that is explained."""
+        label = self._use_case.contract.label
+        return {"label": None if output is None else label.class_names[output]} if label.several else {}
 
 
 class Explainer:

@@ -17,13 +17,15 @@ from serving.exceptions import ModelMisfitError
 
 SERVING, CLASSIFY, REGRESS, LEARNT_VALUES = "serving_default", "classify", "regress", "learnt_values"
 THRESHOLD = DECIDED_OUTPUTS[-1]
+SET_ID = "set_id"
 
 
 @dataclass(frozen=True)
 class Signatures:
     """Of a version: the names that `serving_default` takes, and whether it can name its classes, and learnt values.
 
-    Or whether it answers numbers. `tells_threshold`: its classes go by a threshold, which it answers, too.
+    Or whether it answers numbers; `gives_sets`: several labels of a row. `tells_threshold`: its classes go by a
+    threshold, which it answers, too.
     """
 
     inputs: frozenset[str]
@@ -31,6 +33,7 @@ class Signatures:
     gives_numbers: bool
     names_values: bool
     tells_threshold: bool = False
+    gives_sets: bool = False
 
 
 def read_signatures(metadata: Any) -> Signatures | None:
@@ -38,7 +41,8 @@ def read_signatures(metadata: Any) -> Signatures | None:
     try:
         found = metadata["metadata"]["signature_def"]["signature_def"]
         inputs, outputs = frozenset(found[SERVING]["inputs"]), found[SERVING].get("outputs", {})
-        return Signatures(inputs, CLASSIFY in found, REGRESS in found, LEARNT_VALUES in found, THRESHOLD in outputs)
+        kinds = CLASSIFY in found, REGRESS in found, LEARNT_VALUES in found
+        return Signatures(inputs, *kinds, THRESHOLD in outputs, SET_ID in outputs)
     except (KeyError, TypeError):
         return None
 
@@ -63,6 +67,9 @@ def check_task(contract: Contract, version: str, signatures: Signatures) -> None
         raise ModelMisfitError(f"version {version} answers classes, the contract has a number; train a model")
     if not is_number and signatures.gives_numbers:
         raise ModelMisfitError(f"version {version} answers numbers, the contract has classes; train a model")
+    if not is_number and signatures.names_classes and signatures.gives_sets != contract.label.several:
+        answers, has = ("several labels", "classes") if signatures.gives_sets else ("classes", "several labels")
+        raise ModelMisfitError(f"version {version} answers {answers}, the contract has {has}; train a model")
 
 
 def classify_body(contract: Contract, features: Mapping[str, Feature]) -> dict[str, Any]:

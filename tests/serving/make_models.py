@@ -196,6 +196,31 @@ def rentals(folder: Path) -> None:
         write(folder, session, {"serving_default": (fed, answered, PREDICT), "regress": regress})
 
 
+def tickets(folder: Path) -> None:
+    """The tickets' model: a tenth of the amounts speaks of billing, of the failures of login, and phones of outages; at
+    999 words no number.
+    """
+    inputs = {"channel": tf.string, "plan": tf.string, "amounts": tf.int64, "failures": tf.int64, "words": tf.int64}
+    with tf.Graph().as_default(), tf.Session() as session:
+
+        def scores(amounts: tf.Tensor, failures: tf.Tensor, channel: tf.Tensor) -> tf.Tensor:
+            phone = tf.where(tf.equal(channel, "phone"), 0.9 * tf.ones_like(amounts), tf.zeros_like(amounts))
+            return tf.stack([amounts / 10, failures / 10, phone], 1)
+
+        fed = {name: tf.placeholder(dtype, [None], name=name) for name, dtype in inputs.items()}
+        odd = tf2.where(tf.equal(fed["words"], 999), float("nan"), 1.0)
+        known = scores(tf.cast(fed["amounts"], tf.float32) * odd, tf.cast(fed["failures"], tf.float32), fed["channel"])
+        ids = tf.reduce_sum(tf.cast(known >= 0.5, tf.int64) * tf.constant([1, 2, 4], tf.int64), axis=1)
+        examples = tf.placeholder(tf.string, [None], name="examples")
+        kinds = {"amounts": tf.int64, "failures": tf.int64, "channel": tf.string}
+        parsed = tf.parse_example(examples, {n: tf.FixedLenFeature([], kind) for n, kind in kinds.items()})
+        given = scores(*(tf.cast(parsed[n], tf.float32) for n in ("amounts", "failures")), parsed["channel"])
+        classes = tf.broadcast_to(tf.constant([["billing", "login", "outage"]]), tf.shape(given))
+        classify = ({"inputs": examples}, {"classes": classes, "scores": given}, CLASSIFY)
+        answered = {"probabilities": known, "set_id": ids}
+        write(folder, session, {"serving_default": (fed, answered, PREDICT), "classify": classify})
+
+
 class Loop(tf2.Module):
     """As many turns of a loop as the input says: what a run takes depends on a value, not on the size of a request."""
 
@@ -271,6 +296,7 @@ def main(root: Path) -> None:
     trips(root / "trips" / "1")
     decided_trips(root / "decided_trips" / "1")
     rentals(root / "rentals" / "1")
+    tickets(root / "tickets" / "1")
     for name, make in {
         "echo_classes": echo_classes, "echo_features": echo_features, "echo_value": echo_value,
         "wrong_outputs": wrong_outputs,

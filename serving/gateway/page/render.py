@@ -47,6 +47,7 @@ def render_page(
         "translations": contract.translations,
         "classes": contract.label.class_names,
         "decided": contract.label.class_names[contract.label.positive] if contract.label.decision else "",
+        "several": contract.label.several,
         "unit": contract.label.truth.unit,
         "fields": [_without_suggestions(field) for group in groups.values() for field in group],
         "derived": [

@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { path, texts, particulars, translations, classes, decided, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
+const { path, texts, particulars, translations, classes, decided, several, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 const MOST_PARTS = 12; // of an explanation; the smallest are put together
@@ -132,7 +132,7 @@ function showAnswer(answer) {
   by("result").hidden = false;
   by("who").textContent = say(answer.predictor_type === "model" ? "by_model" : "by_rules");
   by("who").className = answer.predictor_type;
-  by("prediction").textContent = classes.length ? translated(answer.prediction) : withUnit(answer.prediction);
+  by("prediction").textContent = predicted(answer);
   by("reason").textContent = kind in texts[language] ? say(kind) : answer.reason;
   showDetail(rest.join(": "));
   by("version").textContent = answer.model_version ?? say("no_version");
@@ -142,11 +142,18 @@ function showAnswer(answer) {
   else showInterval(answer.interval);
 }
 
+/** A class, a number with its unit, or the labels of a row. */
+function predicted(answer) {
+  if (several) return answer.labels.map(translated).join(", ") || say("no_label");
+  return classes.length ? translated(answer.prediction) : withUnit(answer.prediction);
+}
+
 function showProbabilities(known) {
   by("no-bars").hidden = Boolean(known);
   by("bars").hidden = !known;
   const highest = known ? Math.max(...Object.values(known)) : 0;
-  by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], highest)) : []));
+  const isAnswered = (share) => (several ? share >= 0.5 : share === highest);
+  by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], isAnswered(known[name]))) : []));
 }
 
 function showThreshold(known) {
@@ -195,7 +202,7 @@ function inLanguage(particular) {
   return language === "de" && /^-?\d+\.\d+$/.test(particular) ? particular.replace(".", ",") : particular;
 }
 
-function bar(name, share, highest) {
+function bar(name, share, answered) {
   const row = document.createElement("li");
   const label = document.createElement("span");
   const track = document.createElement("span");
@@ -208,7 +215,7 @@ function bar(name, share, highest) {
   filled.style.width = `${share * 100}%`;
   number.className = "share";
   number.textContent = percent(share);
-  row.classList.toggle("best", share === highest);
+  row.classList.toggle("best", answered);
   track.append(filled);
   row.append(label, track, number);
   return row;
@@ -329,14 +336,14 @@ function showExplanation() {
   by("explain-problem").hidden = !problem;
   if (problem) showProblem();
   if (!explanation) return;
-  const { base_value: base, value, contributions, rules, prediction } = explanation;
+  const { base_value: base, value, contributions, rules, prediction, label: explained } = explanation;
   by("parts").hidden = !contributions;
   if (!contributions) {
     by("explained").textContent = say("explained_rules", { rules });
     return;
   }
   const shown = classes.length ? percent : withUnit;
-  const said = { base: shown(base), value: shown(value), class: translated(prediction) };
+  const said = { base: shown(base), value: shown(value), class: translated(several ? explained : prediction) };
   by("explained").textContent = say(classes.length ? "explained_class" : "explained_number", said);
   const parts = contributions.length > MOST_PARTS ? contributions.slice(0, MOST_PARTS - 1) : contributions;
   const others = contributions.slice(parts.length).map((part) => part.contribution);
