@@ -7,6 +7,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.contract.features import OPEN
+from lakeloop.label_sets import has_labels
 
 BINS = 10
 RESAMPLES = 30
@@ -57,13 +58,15 @@ def group_weights(contract: Contract, found: tuple[Association, ...]) -> dict[st
 
 
 def target_columns(contract: Contract, rows: pd.DataFrame) -> np.ndarray:
-    """The target as numbers (n, k): the ground truth itself, or one 0/1 column a class where it is no number."""
+    """The target as numbers (n, k): the truth itself, or one 0/1 column a class or label where it is no number."""
     label = contract.label
     if not label.classes:
         return rows[[label.name]].to_numpy(float)
     if label.truth_is_number and label.column in rows and not rows[label.column].isna().any():
         return rows[[label.column]].to_numpy(float)
     ids = rows[label.name].to_numpy()
+    if label.several:
+        return has_labels(ids, len(label.classes)).astype(float)
     return (ids[:, None] == np.arange(len(label.classes))[None, :]).astype(float)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
@@ -11,6 +12,7 @@ from monitoring.analysis.association import Association, associations, group_wei
 from monitoring.analysis.pace import Pace, paces
 from monitoring.analysis.side_by_side import Distance, distances
 from monitoring.drift.compared_values import compared_columns
+from monitoring.drift.watched_answers import has_label
 
 LEAST_LABELLED = 50
 QUANTILES = {"p10": 0.1, "median": 0.5, "p90": 0.9}
@@ -110,10 +112,25 @@ def target_drift(contract: Contract, before: pd.Series, now: pd.Series) -> Targe
     """How far class names, or numbers, moved."""
     if not contract.label.classes:
         return _number_drift(before.astype(float), now.astype(float))
+    if contract.label.several:
+        return _labels_moved(contract, before, now)
     names = contract.label.class_names
     found = next(d for d in distances(before, now, numeric=False) if d.method == "jensenshannon")
     shares = [values.value_counts(normalize=True).reindex(names, fill_value=0.0) for values in (before, now)]
     then, today = ({name: float(share[name]) for name in names} for share in shares)
+    return TargetDrift(then, today, found.score or 0.0, found.threshold, found.drifted, rows=len(now))
+
+
+def _labels_moved(contract: Contract, before: pd.Series, now: pd.Series) -> TargetDrift:
+    """How far names of sets moved: the share of the rows that have each label, and the distance of the furthest."""
+    then, today, furthest = {}, {}, []
+    for label in contract.label.columns:
+        earlier, later = (
+            pd.Series(np.where(has_label(names.dropna(), label), label, "not")) for names in (before, now)
+        )
+        then[label], today[label] = (float((values == label).mean()) for values in (earlier, later))
+        furthest.append(next(d for d in distances(earlier, later, numeric=False) if d.method == "jensenshannon"))
+    found = max(furthest, key=lambda one: one.score or 0.0)
     return TargetDrift(then, today, found.score or 0.0, found.threshold, found.drifted, rows=len(now))
 
 
@@ -130,7 +147,7 @@ def _number_drift(before: pd.Series, now: pd.Series) -> TargetDrift:
 def _target(contract: Contract, rows: pd.DataFrame) -> pd.Series:
     """Class names, or the numbers."""
     label = rows[contract.label.name]
-    return label.map(dict(enumerate(contract.label.class_names))) if contract.label.classes else label
+    return label.map(contract.label.name_of) if contract.label.classes else label
 
 
 def _target_distances(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> tuple[Distance, ...]:

@@ -27,6 +27,11 @@ QUESTIONS: Mapping[Task, Mapping[Question, str]] = {
         "drifted": "there are more or fewer such rows than the model was made from",
         "rules": "the rules are right more often than the model",
     },
+    "multilabel": {
+        "weak": "the model has a row's labels not exactly right more often than elsewhere",
+        "drifted": "there are more or fewer such rows than the model was made from",
+        "rules": "the rules have exactly the right labels more often than the model",
+    },
     "regression": {
         "weak": "the model is further off than elsewhere",
         "drifted": "there are more or fewer such rows than the model was made from",

@@ -173,5 +173,9 @@ PANELS: tuple[Panel, ...] = (
 
 
 def panels_of(task: Task) -> tuple[Panel, ...]:
-    """The panels that a model of a task has something for; Grafana, which shows every use case, has all."""
+    """The panels that a model of a task has something for; Grafana, which shows every use case, has all.
+
+    Several labels are watched as classes are: by whether exactly they were answered, and how likely they were held.
+    """
+    task = "classification" if task == "multilabel" else task
     return tuple(panel for panel in PANELS if panel.task in (None, task))

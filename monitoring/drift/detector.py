@@ -16,7 +16,7 @@ from monitoring.drift.compared_values import category_texts, compared_columns
 from monitoring.drift.distances import is_drift, score
 from monitoring.drift.reference import NoReference, Reference
 from monitoring.drift.sampling import seeded_sample, standard_error
-from monitoring.drift.watched_answers import CONFIDENCE, PREDICTION, watched_answers
+from monitoring.drift.watched_answers import CONFIDENCE, PREDICTION, has_label, watched_answers
 
 EQUAL = 1e-6
 """Relative difference below which two numbers are the same: a model gets float32."""
@@ -148,8 +148,27 @@ def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contra
         return _column(PREDICTION, test, None, why), 0.0
     if PREDICTION not in rows:
         return _column(PREDICTION, test, None, "the window has no predictions"), 0.0
+    if contract.label.several:
+        return _labels_drift(reference.predictions, rows, contract, of_rows)
     numeric = watched_answers(contract).numeric
     return _answers_drift(PREDICTION, reference.predictions, rows, test, numeric, contract, of_rows)
+
+
+def _labels_drift(known: pd.Series, rows: pd.DataFrame, contract: Contract, of_rows: int) -> ColumnResult:
+    """How often each of several labels is answered, beside how often it was: that of the one that moved furthest."""
+    test, found = contract.monitoring.prediction_drift, []
+    answered = rows[PREDICTION].dropna()
+    for label in contract.label.columns:
+        before, now = has_label(known.dropna(), label), has_label(answered, label)
+        texts = rows.assign(**{PREDICTION: pd.Series(np.where(now, label, "not"), answered.index)})
+        column, error = _answers_drift(
+            PREDICTION, pd.Series(np.where(before, label, "not")), texts, test, False, contract, of_rows
+        )
+        note = f"{label} moved furthest: {now.mean():.1%} of the answers, {before.mean():.1%} on the reference"
+        if column.score is not None:
+            column = column.model_copy(update={"note": _joined(note, column.note)})
+        found.append((column, error))
+    return max(found, key=lambda one: -1.0 if one[0].score is None else one[0].score)
 
 
 def _confidence_drift(

@@ -1,4 +1,4 @@
-"""What of a model's answers is watched: the class it answers and how sure it was of that, or the number."""
+"""What of a model's answers is watched: the class or labels it answers and how sure it was of them, or the number."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from lakeloop.contract import Contract
 from lakeloop.fallback import NUMBER_OUTPUTS
+from lakeloop.label_sets import set_confidences, set_ids
 from lakeloop.request_record import RequestRecord
 from lakeloop.threshold import Threshold, class_ids_at
 
@@ -85,6 +86,52 @@ class WatchedClasses:
         return predictions is not None and confidences is not None
 
 
+class WatchedSets(WatchedClasses):
+    """Probabilities (rows, labels) are what a model gives; compared are the sets of labels it answers by them, by their
+    names, and how likely it held exactly these.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        super().__init__(contract, None)
+        self._label = contract.label
+
+    def predictions(self, given: ArrayLike) -> np.ndarray:
+        """Probabilities -> names of sets (rows,); None where a row's are not all numbers."""
+        probabilities = np.asarray(given, float).reshape(-1, len(self._names))
+        whole = np.isfinite(probabilities).all(axis=1)
+        ids = set_ids(np.where(whole[:, None], probabilities, 0))
+        names = np.array([self._label.name_of(int(one)) for one in ids], dtype=object)
+        names[~whole] = None
+        return names
+
+    def _confidences(self, given: np.ndarray) -> np.ndarray:
+        known = given.reshape(-1, len(self._names))
+        filled = np.nan_to_num(known)
+        return np.where(np.isfinite(known).all(axis=1), set_confidences(set_ids(filled), filled), np.nan)
+
+    def kept(self, predictions: pd.Series, confidences: pd.Series | None) -> dict[str, Any]:
+        """Answers as they are kept."""
+        ids = [int(np.dot(has, 2 ** np.arange(len(self._names)))) for has in self._has(predictions)]
+        sure = {} if confidences is None else {"confidences": confidences.tolist()}
+        return {"labels": list(self._names), "set_ids": ids, **sure}
+
+    def from_kept(self, kept: Mapping[str, Any]) -> Answers | None:
+        """What was kept; None where it is of other answers."""
+        if kept.get("labels") != list(self._names):
+            return None
+        confidences = kept.get("confidences")
+        names = pd.Series([self._label.name_of(one) for one in kept["set_ids"]], dtype=object)
+        return names, None if confidences is None else pd.Series(confidences, dtype=float)
+
+    def _has(self, predictions: pd.Series) -> np.ndarray:
+        return np.column_stack([has_label(predictions, name) for name in self._names]).astype(int)
+
+
+def has_label(names: pd.Series, label: str) -> np.ndarray:
+    """Whether a label is among those of each set, by the sets' names (rows,)."""
+    return np.array([label in name.split(", ") for name in names], bool)
+
+
 class WatchedNumbers:
     """The number and the ends of its interval (rows, 3) are what a model gives; compared are numbers."""
 
@@ -127,4 +174,6 @@ class WatchedNumbers:
 
 def watched_answers(contract: Contract, threshold: Threshold | None = None) -> WatchedClasses | WatchedNumbers:
     """Those of a contract's models; of one with a `threshold` the classes that it answers by that."""
+    if contract.label.several:
+        return WatchedSets(contract)
     return WatchedClasses(contract, threshold) if contract.label.classes else WatchedNumbers()
