@@ -12,13 +12,13 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.contract.metrics import MEAN_COST
 from lakeloop.exceptions import LakeloopError
-from lakeloop.fallback import load_rules
+from lakeloop.fallback import class_id_of, load_rules
 from lakeloop.model_input import request_rows
 from lakeloop.threshold import class_ids_at
 from lakeloop.time_parts import part_columns
 from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
-from tfx_pipeline.evaluation.answers import EVAL, Answers, ModelAnswers, NumberAnswers
+from tfx_pipeline.evaluation.answers import EVAL, Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
 from tfx_pipeline.evaluation.number_metrics import constant_numbers
@@ -102,12 +102,13 @@ def decided_baselines(
     if contract.gate.decides == contract.gate.shown:
         return {}
     label, classes = contract.label.name, len(contract.label.classes)
-    known, rows = (ModelAnswers(one[label].to_numpy(), np.zeros((len(one), classes))) for one in (train, held_out))
+    kind = SetAnswers if contract.label.several else ModelAnswers
+    known, rows = (kind(one[label].to_numpy(), np.zeros((len(one), classes))) for one in (train, held_out))
     answers: dict[str, Answers] = {SHARES: naive_answers(metric, known, rows)}
     rules = load_rules(use_case)
     if rules is not None and metric.of_answer:
-        given = [contract.label.class_names.index(rules(row)) for row in request_rows(contract.features, held_out)]
-        answers[RULES] = replace(rows, probabilities=np.eye(classes)[given])
+        ids = [class_id_of(contract, rules(row)) for row in request_rows(contract.features, held_out)]
+        answers[RULES] = replace(rows, class_ids=np.array(ids))
     if trees is not None:
         answers[TREES] = trees
     return {name: measure_metric(metric, one).value for name, one in answers.items()}
@@ -129,12 +130,25 @@ def tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame
 
     model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=contract.model.seed)
     label = contract.label.name
+    if contract.label.several:
+        return _set_answers(model, contract, train, held_out)
     known = _asked(model, "predict_proba", contract, train, held_out)
     if known is None:
         return None
     probabilities = np.zeros((len(held_out), len(contract.label.classes)))
     probabilities[:, model.classes_] = known  # a class that no train row has gets none
     return ModelAnswers(held_out[label].to_numpy(), probabilities, costs=contract.label.costs)
+
+
+def _set_answers(model: Any, contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
+    """Trees for each of several labels by itself; None where there is one that all train rows have, or none."""
+    label, known = contract.label.name, []
+    for place in range(len(contract.label.classes)):
+        one = train.assign(**{label: train[label].to_numpy() >> place & 1})
+        if (given := _asked(model, "predict_proba", contract, one, held_out)) is None:
+            return None
+        known.append(given[:, 1])
+    return SetAnswers(held_out[label].to_numpy(), np.column_stack(known))
 
 
 def number_tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> NumberAnswers | None:
@@ -254,6 +268,18 @@ class _OfClasses(_Baselines):
         return float((frame[self.label.name_column] == answers).mean())
 
 
+class _OfSets(_OfClasses):
+    """By exactly the right labels: the commonest set, and trees for each label."""
+
+    def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+        name = self.label.name
+        return {MAJORITY: float((held_out[name] == train[name].mode().iloc[0]).mean())}
+
+    def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
+        ids = [class_id_of(self.contract, answer) for answer in answers]
+        return float((frame[self.label.name] == ids).mean())
+
+
 class _OfCosts(_OfClasses):
     """By what errors cost."""
 
@@ -295,6 +321,8 @@ def _task(use_case: UseCase) -> _Baselines:
     contract = use_case.contract
     if contract.gate.shown == MEAN_COST:
         return _OfCosts(use_case)
+    if contract.label.several:
+        return _OfSets(use_case)
     return (_OfClasses if contract.label.classes else _OfNumbers)(use_case)
 
 

@@ -24,6 +24,7 @@ TRIGGER = "command line"
 """That of `lakeloop train`, which then takes from the cache what was trained here."""
 SHOWN: Mapping[Task, tuple[str, ...]] = {
     "classification": ("accuracy", "f1_macro", "roc_auc", "log_loss", "calibration_error"),
+    "multilabel": ("accuracy", "f1_micro", "f1_macro", "hamming_loss", "roc_auc", "log_loss"),
     "regression": ("mean_absolute_error", "root_mean_squared_error", "r2_score", "interval_coverage"),
 }
 """What is told of both besides what the contract's gate asks for."""

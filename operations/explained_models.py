@@ -72,7 +72,7 @@ def feature_contributions(
 
     began = time.perf_counter()
     opened, classes = open_model(model), contract.label.class_names
-    first = 1 if len(classes) == 2 else 0
+    first = 1 if len(classes) == 2 and not contract.label.several else 0
 
     def ask(columns: dict[str, np.ndarray]) -> np.ndarray:
         outputs = ask_columns(opened, columns)
@@ -129,7 +129,8 @@ def levels(feature: Feature, values: pd.Series) -> tuple[float | None, ...]:
 
 def _explained(contract: Contract, classes: Sequence[str]) -> str:
     if classes:
-        return f"the probability of {classes[0] if len(classes) == 1 else 'each class'}"
+        each = "each label" if contract.label.several else "each class"
+        return f"the probability of {classes[0] if len(classes) == 1 else each}"
     unit = contract.label.truth.unit
     return f"{contract.label.name} in {unit}" if unit else contract.label.name
 

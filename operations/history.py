@@ -96,7 +96,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
             f"none of the {len(rows):,} rows that the history of {use_case.name} has of {period} {number} ({name}) "
             "keeps the contract; `lakeloop lake ingest` says why each is rejected"
         )
-    if contract.label.made is None:
+    if not contract.label.computed:
         kept[truth] = kept[truth].where(are_allowed(kept, {truth: contract.label.truth}))
     given = contract.given_features.items()
     whole = [name for name, feature in given if feature.type == "int" and not feature.optional]

@@ -31,6 +31,7 @@ from lakeloop.fallback import (
     why_not_ask,
     why_not_take,
 )
+from lakeloop.label_sets import set_confidences, set_ids
 from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
 from lakeloop.model_input import model_columns, request_rows
 from lakeloop.pushed_models import model_folder
@@ -47,6 +48,7 @@ ANSWER: dict[Task, dict[str, str]] = {
     "classification": {"prediction": "string", "class_id": "int", "probabilities": "array<double>"},
     "regression": {"prediction": "double", "lower": "double", "upper": "double"},
 }
+ANSWER["multilabel"] = ANSWER["classification"]
 """What an answer of a task says, besides who gave it and why."""
 
 
@@ -106,6 +108,8 @@ def given_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarra
     from tfx_pipeline.evaluation.prediction import ask_columns
 
     outputs = ask_columns(loaded_model(str(folder)), model_columns(contract.features, frame))
+    if contract.label.several:
+        return np.asarray(outputs["probabilities"])
     if not contract.label.classes:
         return np.column_stack([outputs[name] for name in NUMBER_OUTPUTS])
     decided = DECIDED_OUTPUTS if DECIDED_OUTPUTS[-1] in outputs else ()
@@ -113,7 +117,13 @@ def given_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarra
 
 
 def classes_of(contract: Contract, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of what a model gives (n, k): the class id it answers each row with, and that class' probability, (n,)."""
+    """Of what a model gives (n, k): the class id it answers each row with, and that class' probability, (n,).
+
+    Of several labels the number of their set, and the probability of exactly these.
+    """
+    if contract.label.several:
+        ids = set_ids(given)
+        return ids, set_confidences(ids, given)
     classes = len(contract.label.classes)
     ids = given[:, classes].astype(int) if given.shape[1] > classes else given.argmax(axis=1)
     return ids, given[np.arange(len(ids)), ids]

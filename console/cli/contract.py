@@ -58,7 +58,7 @@ def check_command(
     console.print(
         f"{path}: good. {counted(len(contract.sources), 'source')}, "
         f"{counted(len(contract.features), 'feature')}, "
-        f"{f'{len(contract.label.classes)} classes of' if contract.label.classes else 'the number'} "
+        f"{_predicted(contract)} "
         f"`{contract.label.name}`.{history}{own}",
         highlight=False,
     )
@@ -66,6 +66,13 @@ def check_command(
         console.print(f"  to know: {note}", soft_wrap=True, markup=False)
     if against:
         _print_changes(changes_between(_earlier(path, against), contract), against)
+
+
+def _predicted(contract: Contract) -> str:
+    """What of the label a model answers, in words."""
+    if not contract.label.classes:
+        return "the number"
+    return f"{len(contract.label.classes)} {'labels' if contract.label.several else 'classes'} of"
 
 
 def _own_code(path: Path, contract: Contract) -> str:

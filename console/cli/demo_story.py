@@ -10,6 +10,7 @@ from console.cli.watch import Watch
 from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.clock import period_spans, read_clock
+from lakeloop.contract.label import NO_LABEL
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
 from lakeloop.events import all_events, open_events
@@ -201,7 +202,8 @@ class Story:
         question = questions_of(self._use_case, self._play.landed[0], f"demo{time.time_ns()}")[0]
         (answer,) = GatewayClient(self._use_case.settings.gateway, self._use_case.contract).ask([question])
         model = f"model version {answer['model_version']}" if answer["model_version"] else f"rules: {answer['reason']}"
-        self._watch.say(f"the gateway answers [bold]{answer['prediction']}[/bold] ({model})")
+        said = answer["prediction"] if "prediction" in answer else ", ".join(answer["labels"]) or NO_LABEL
+        self._watch.say(f"the gateway answers [bold]{said}[/bold] ({model})")
 
     def _answer(self, question: Question) -> None:
         """Keep the champion, after time to read: as a user of Airflow would, by its API."""

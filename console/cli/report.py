@@ -124,12 +124,12 @@ def _ask(use_case: UseCase, version: str, period: int) -> tuple[list[Served], st
     held_out = frame[is_held_out(contract, frame)]
     groups = label_groups(contract, held_out)
     most = -(-3 // max(1, len(groups)))
-    chosen = sorted(index for _, rows in groups for index in held_out.index[rows][:most])
+    chosen = sorted({index for _, rows in groups for index in held_out.index[rows][:most]})
     questions = held_out.loc[chosen].head(3)
     name, served = use_case.name, []
     log = Path(use_case.settings.area("logs")) / "model_server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    truths = questions[contract.label.columns[-1]]
+    truths = questions[contract.label.gold_columns[-1]]
     with console.status("starting the model server …"), log.open("a", encoding="utf-8") as stream:
         server = running_server({name: use_case.folder("models")}, log_to=stream)
         with server as running, httpx.Client(base_url=running.url) as client:
@@ -166,7 +166,8 @@ def _given(contract: Contract, answer: Mapping[str, Any]) -> tuple[dict[str, flo
     """What came with an answer, by name, and the answer in words."""
     if contract.label.classes:
         names = contract.label.class_names
-        return dict(zip(names, answer["probabilities"], strict=True)), names[answer["class_id"]]
+        answered = answer["set_id" if contract.label.several else "class_id"]
+        return dict(zip(names, answer["probabilities"], strict=True)), contract.label.name_of(answered)
     return {name: answer[name] for name in NUMBER_OUTPUTS[1:]}, _in_words(answer[NUMBER_OUTPUTS[0]])
 
 

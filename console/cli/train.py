@@ -129,9 +129,10 @@ def train_on(
     console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
     unseen = record.trained.unseen(use_case.contract.label.class_names) if record.trained is not None else []
     if unseen:
+        of = "with label" if use_case.contract.label.several else "of class"
         console.print(
-            f"no row of class {', '.join(unseen)} is among those trained on, so the model cannot know any: train on "
-            "more periods, or take the class out of the contract",
+            f"no row {of} {', '.join(unseen)} is among those trained on, so the model cannot know any: train on "
+            "more periods, or take it out of the contract",
             style=BAD,
             soft_wrap=True,
             markup=False,

@@ -151,14 +151,17 @@ def class_shares(comparison: Comparison) -> go.Figure | None:
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_layout(legend_traceorder="normal")
-    return finish(figure, 120 + 48 * len(rows), top=40, barmode="stack")
+    several = comparison.contract.label.several  # whose shares do not add up to 1
+    bars = len(comparison.contract.label.classes) if several else 1
+    return finish(figure, 120 + 48 * len(rows) * bars, top=40, barmode="group" if several else "stack")
 
 
 def truth_distribution(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> go.Figure | None:
     """The ground truth itself, where it is a number: reference against now."""
     column = contract.label.column if contract.label.classes else contract.label.name
     if (
-        (contract.label.classes and contract.label.truth_values is not None)
+        contract.label.several
+        or (contract.label.classes and contract.label.truth_values is not None)
         or column not in reference
         or column not in labelled
         or labelled.empty

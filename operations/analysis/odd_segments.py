@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.fallback import load_rules
+from lakeloop.fallback import class_id_of, load_rules
 from lakeloop.model_card import read_model_card
 from lakeloop.model_input import complete_rows, request_rows
 from lakeloop.pushed_models import model_folder
@@ -101,8 +101,9 @@ def _rules_loss(use_case: UseCase, labelled: pd.DataFrame) -> np.ndarray | None:
     if rules is None:
         return None
     answers = [rules(row) for row in request_rows(contract.features, labelled)]
-    ids = {name: class_id for class_id, name in enumerate(contract.label.class_names)}
-    return _loss(contract, labelled, np.array([ids[one] if ids else one for one in answers], float))
+    if contract.label.classes:
+        answers = [class_id_of(contract, answer) for answer in answers]
+    return _loss(contract, labelled, np.array(answers, float))
 
 
 def fallback_line(contract: Contract, one: OddSegment) -> str:

@@ -176,6 +176,9 @@ def _kind(contract: Contract, name: str) -> ColumnKind:
 
 def _allowed(contract: Contract, name: str, column: Column) -> str:
     if name == contract.label.name and contract.label.classes:
+        if contract.label.several:
+            bits = ", ".join(f"{2**i} {label}" for i, label in enumerate(contract.label.columns))
+            return f"the sum of those of {bits} that a row has"
         return "one of " + ", ".join(f"{i} {label}" for i, label in enumerate(contract.label.class_names))
     if name == contract.event_time.column:
         return contract.event_time.meaning

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from lakehouse.storage.layout import PREDICTIONS_TABLE
+from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
 from lakeloop.request_log_files import finished_files, open_files, request_log_folder
@@ -100,7 +102,7 @@ def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
             row = record.model_dump()
             if record.class_id is None:
                 row |= {"lower": record.lower, "upper": record.upper}
-            confidence = _confidence(record)
+            confidence = _confidence(use_case.contract, record)
             return {**row, **record.features, use_case.contract.key.column: record.key, "confidence": confidence,
                     "_source_file": path.name}  # fmt: skip
     raise NotFoundError(
@@ -109,11 +111,17 @@ def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
     )
 
 
-def _confidence(record: RequestRecord) -> float | None:
-    """The probability of the class that the model answered; the highest one where rules did."""
+def _confidence(contract: Contract, record: RequestRecord) -> float | None:
+    """The probability of the class that the model answered; the highest one where rules did. Of several labels that
+    of exactly these, or of the likeliest set.
+    """
     known = record.probabilities
     if not known:
         return None
+    if contract.label.several:
+        has = record.class_id if record.predictor_type == "model" else None
+        likely = (max(p, 1 - p) if has is None else p if has >> i & 1 else 1 - p for i, p in enumerate(known))
+        return prod(likely)
     return known[record.class_id] if record.predictor_type == "model" and record.class_id is not None else max(known)
 
 

@@ -114,7 +114,9 @@ def _metrics(facts: CardFacts) -> Iterator[CardPart]:
         naive = "what the shares of the classes are in the training rows"
         if gate.decides == MEAN_COST:
             naive = "the same class, the one that costs least by the training rows"
-        if not facts.contract.label.classes:
+        if facts.contract.label.several:
+            naive = "the same set of labels, the best that the training rows give"
+        elif not facts.contract.label.classes:
             naive = "the same number, the best that the training rows give"
         yield (
             f"Every model has to be better, beyond chance, than an answer that is for each row {naive} "
@@ -143,7 +145,8 @@ def _training_data(facts: CardFacts) -> Iterator[CardPart]:
         )
     if run.trained is not None and run.trained.class_weights:
         counts = zip(contract.label.class_names, run.trained.class_weights, strict=False)
-        yield f"Each class counts in training as so many rows: {', '.join(f'{n} {w:,.0f}' for n, w in counts)}."
+        each = "label" if contract.label.several else "class"
+        yield f"Each {each} counts in training as so many rows: {', '.join(f'{n} {w:,.0f}' for n, w in counts)}."
     yield from _statistics(contract, facts.statistics.get("train", {}))
     if facts.differences:
         yield "They differ from the rows of the champion before it:"
@@ -275,7 +278,8 @@ def _found(facts: CardFacts) -> Iterator[str]:
     if decision is not None and not decision.with_truth:
         yield "It was compared with the champion without any truth that the champion did not know."
     for name in run.trained.unseen(facts.contract.label.class_names) if run.trained is not None else ():
-        yield f"No row of class {name} was trained on: it was never shown one, and cannot know any."
+        of = "with label" if facts.contract.label.several else "of class"
+        yield f"No row {of} {name} was trained on: it was never shown one, and cannot know any."
     for one in run.evaluation.slices if run.evaluation is not None else ():
         if one.failed:
             where = f"where {one.feature} is {one.value}" if one.feature else "on all rows"
