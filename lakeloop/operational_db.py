@@ -123,6 +123,38 @@ retrains = Table(
     Column("revision", Integer, nullable=False),
 )
 
+notifications = Table(
+    "notification",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("use_case", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("link", String, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("addressed", Boolean, nullable=False, server_default=false(), index=True),
+    UniqueConstraint("use_case", "kind", "key"),
+)
+
+notification_targets = Table(
+    "notification_target",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("attempt_after", String, nullable=False),
+    Column("problem", Text, nullable=False),
+)
+
+notification_deliveries = Table(
+    "notification_delivery",
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("notification_id", Integer, primary_key=True),
+    Column("told_at", String, index=True),
+    Column("message", String),
+)
+
 _BUSY_SECONDS = 30
 """How long a writer waits for another one to finish, on SQLite."""
 

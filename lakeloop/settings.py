@@ -1,8 +1,10 @@
 """Where things live and how they run: read once from the environment and `[tool.lakeloop]`, then passed on."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +14,7 @@ from lakeloop.exceptions import WrongUseError
 NOT_IN_PATHS = "%[]\\^|#?"
 """Delta's library fails below folders with these in their name, or, as with the last two, finds no history there."""
 PROJECT = Path(__file__).resolve().parent.parent
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*://"
 
 
 class Settings(BaseSettings):
@@ -38,6 +41,7 @@ class Settings(BaseSettings):
     gateway_port: int = 8000
     gateway_url: str = ""
     monitor_port: int = 8085
+    monitor_url: str = ""
     monitor_posts: bool = True
     prometheus_port: int = 9090
     prometheus_url: str = ""
@@ -50,6 +54,11 @@ class Settings(BaseSettings):
     airflow_user: str = "admin"
     airflow_password: SecretStr = SecretStr("")
     airflow_password_file: Path | None = None
+
+    # Whom people's notifications go to: apprise's URLs, which hold secrets; or a file of them. And how soon again.
+    notify: SecretStr = SecretStr("")
+    notify_file: Path | None = None
+    notify_window_seconds: float = Field(300.0, ge=0)
 
     # A use case of the wall clock is played with a simulated one; the moment that it is, where it is not the real one.
     clock: str = ""
@@ -79,6 +88,12 @@ class Settings(BaseSettings):
         if "://" in area:
             raise ValueError("this area has to be a folder, it cannot be in an object store; give a path")
         return area
+
+    @field_validator("notify")
+    @classmethod
+    def _are_addresses(cls, notify: SecretStr) -> SecretStr:
+        listed_urls(notify.get_secret_value())
+        return notify
 
     @field_validator("clock")
     @classmethod
@@ -117,6 +132,28 @@ class Settings(BaseSettings):
         return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
 
     @property
+    def monitor(self) -> str:
+        """Base URL of the monitor's pages, as whoever reads a link to them finds it."""
+        return self.monitor_url.rstrip("/") or f"http://127.0.0.1:{self.monitor_port}"
+
+    @property
+    def notify_urls(self) -> tuple[str, ...]:
+        """The URLs that notifications go to, secrets included: of the file where one is set, else of the setting.
+
+        Raises WrongUseError if the file cannot be read, or something in it is no URL; no part of one is in the text.
+        """
+        if self.notify_file is None:
+            return listed_urls(self.notify.get_secret_value())
+        try:
+            lines = self.notify_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUseError(f"LAKELOOP_NOTIFY_FILE cannot be read: {error}") from error
+        try:
+            return listed_urls("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+        except ValueError as error:
+            raise WrongUseError(f"LAKELOOP_NOTIFY_FILE, {self.notify_file}: {error}") from None
+
+    @property
     def airflow_secret(self) -> str:
         """The password of `airflow_user`: the setting, or what stands in the file.
 
@@ -139,6 +176,18 @@ class Settings(BaseSettings):
             ) from None
 
 
+def listed_urls(text: str) -> tuple[str, ...]:
+    """The URLs in a text, with spaces, commas or line ends between them. Raises ValueError where something is none."""
+    urls = tuple(filter(None, re.split(rf"[\s,]+(?={_SCHEME})|[\s,]+$|^[\s,]+", text)))
+    for number, url in enumerate(urls, 1):
+        if not re.match(_SCHEME, url) or re.search(r"\s", url):
+            raise ValueError(
+                f"target {number} is no URL; write each as mailtos://…, slack://…, json://… or another of apprise's, "
+                "with a space between two, and %20 for a space in one"
+            )
+    return urls
+
+
 def project_default(key: str) -> str:
     """A value of `[tool.lakeloop]` in the project's pyproject.toml; '' where there is none."""
     pyproject = PROJECT / "pyproject.toml"
@@ -159,16 +208,23 @@ def load_settings(**overrides: object) -> Settings:
     try:
         settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = [
-            f"LAKELOOP_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: "
-            f"{e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
-        raise WrongUseError("\n  ".join(["settings that cannot be used:", *wrong])) from None
+        raise WrongUseError(
+            "\n  ".join(["settings that cannot be used:", *(_wrong(dict(mistake)) for mistake in error.errors())])
+        ) from None
     there = {path.parent.name for path in settings.use_cases.glob("*/contract.yaml")}
     if "use_case" in settings.model_fields_set or settings.use_case in there or len(there) != 1:
         return settings
     return settings.model_copy(update={"use_case": there.pop()})
+
+
+def _wrong(mistake: dict[str, Any]) -> str:
+    """What is wrong with one setting; the value of one that may hold secrets is not told."""
+    name = str(mistake["loc"][0])
+    secret = name in Settings.model_fields and Settings.model_fields[name].annotation is SecretStr
+    value = "" if secret else f" is {mistake['input']!r}"
+    return (
+        f"LAKELOOP_{'_'.join(map(str, mistake['loc'])).upper()}{value}: {mistake['msg'].removeprefix('Value error, ')}"
+    )
 
 
 def check_home(settings: Settings) -> None:
