@@ -1,22 +1,19 @@
 """Sends the ledger's events to Airflow, each once, however long Airflow is down and whoever dies meanwhile."""
 
 import logging
-import threading
 from typing import Protocol
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.events import Event, event_of, now
 from lakeloop.exceptions import LakeloopError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
+from monitoring.courier import Courier, growing_wait
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
-"""Events of other processes are seen this soon; those of this one at once."""
 CLAIM_SECONDS = 60.0
 """For how long an event belongs to whoever is sending it; longer than Airflow may take to answer."""
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
@@ -37,28 +34,12 @@ def undelivered(use_case: UseCase) -> int:
         return connection.scalar(query) or 0
 
 
-class Outbox:
-    """A thread that delivers. Before an event is sent a second time, Airflow is asked whether the first arrived."""
+class Outbox(Courier):
+    """Brings events to Airflow. Before one is sent a second time, Airflow is asked whether the first arrived."""
 
     def __init__(self, settings: Settings, receiver: Receiver) -> None:
+        super().__init__("outbox")
         self._settings, self._receiver = settings, receiver
-        self._wake, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-        self.problem = ""
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
-
-    def stop(self, seconds: float = 10.0) -> None:
-        """End, after what is being sent."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(seconds)
-
-    def wake(self) -> None:
-        """There is a new event: look at once."""
-        self._wake.set()
 
     def deliver(self) -> int:
         """Send what is due, the oldest first; gives how many arrived. A failure is noted and tried again later."""
@@ -77,18 +58,6 @@ class Outbox:
             self.problem = ""
             log.info("event=delivered asset=%s id=%d key=%s", event.asset, event.id, event.key)
         return arrived
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(LOOK_SECONDS)
-            self._wake.clear()
-            try:
-                self.deliver()
-            except (LakeloopError, SQLAlchemyError) as error:
-                self._say(f"the ledger cannot be read or written ({error.__class__.__name__})")
-            except Exception as error:
-                log.exception("event=outbox_failed")
-                self._say(f"unexpected {type(error).__name__}")
 
     def _due(self) -> list[Event]:
         query = select(events).where(events.c.delivered_at.is_(None), events.c.attempt_after <= now())
@@ -111,15 +80,10 @@ class Outbox:
             return connection.execute(mine).rowcount == 1
 
     def _failed(self, event: Event, problem: str) -> None:
-        wait = min(FIRST_WAIT_SECONDS * 2 ** min(event.attempts, 10), LONGEST_WAIT_SECONDS)
+        wait = growing_wait(event.attempts, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
         self._note(event, attempt_after=now(wait), problem=problem)
-        self._say(problem)
+        self.say(problem)
 
     def _note(self, event: Event, **values: str) -> None:
         with engine(self._settings.operational_db).begin() as connection:
             connection.execute(update(events).where(events.c.id == event.id).values(**values))
-
-    def _say(self, problem: str) -> None:
-        if problem != self.problem:
-            log.warning("event=not_delivered problem=%r", problem)
-        self.problem = problem
