@@ -3,7 +3,8 @@
 When: the live monitor opens an episode with the first full window of dataset drift, and announces it at once
 (`monitoring.live`; not where `LAKELOOP_MONITOR_POSTS=false`); or Alertmanager tells that the episode's alert fires
 (`monitoring.alerts`). Both come to `announce`, which writes the newest episode into the ledger under the episode's own
-name: told again, by whom and however often, it stays one event. The outbox brings it to Airflow.
+name: told again, by whom and however often, it stays one event. The outbox brings it to Airflow, the notifier tells
+people of it.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from lakeloop.drift_report import DriftReport
 from lakeloop.events import Event, record_event_of
+from lakeloop.notifications import notify_of
 from lakeloop.operational_db import drift_episodes, drift_reports, engine
 from lakeloop.settings import Settings
 
@@ -26,8 +28,14 @@ def announce(settings: Settings, use_case: str) -> tuple[Event, bool] | None:
         row = connection.execute(opened.order_by(drift_episodes.c.opened_at.desc()).limit(1)).first()
     if row is None:
         return None
-    payload = drift_payload(row.id, DriftReport.model_validate_json(row.report))
-    return record_event_of(settings, use_case, "drift", row.id, payload)
+    report = DriftReport.model_validate_json(row.report)
+    recorded = record_event_of(settings, use_case, "drift", row.id, drift_payload(row.id, report))
+    text = (
+        f"Dataset drift: {', '.join(report.drifted)} moved away from what version {report.model_version} was made from "
+        f"({report.share:.0%} of the features). A retrain follows where Airflow runs."
+    )
+    notify_of(settings, use_case, "alarm", text, f"{settings.monitor}/dashboard", once_by=f"drift/{row.id}")
+    return recorded
 
 
 def drift_payload(episode_id: str, report: DriftReport) -> Mapping[str, Any]:

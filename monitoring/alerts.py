@@ -7,9 +7,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from lakeloop.frozen_model import FrozenModel
+from lakeloop.notifications import notify_of
 from lakeloop.settings import Settings
 from monitoring.alarm import announce
-from monitoring.exceptions import NotificationError
+from monitoring.exceptions import AlertGroupError
 
 DRIFT = "drift"
 EVENT_LABEL = "event"
@@ -23,7 +24,7 @@ EXAMPLE = {
 
 
 class Alert(FrozenModel, extra="ignore"):
-    """One alert of a notification; keys we do not need are passed over, as Alertmanager may add some."""
+    """One alert of a group; keys we do not need are passed over, as Alertmanager may add some."""
 
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
@@ -43,7 +44,7 @@ class Alert(FrozenModel, extra="ignore"):
         return self.fingerprint or repr(sorted(self.labels.items()))
 
 
-class Notification(FrozenModel, extra="ignore"):
+class AlertGroup(FrozenModel, extra="ignore"):
     """What Alertmanager posts, version 4 of its webhook."""
 
     version: Literal["4"]
@@ -51,8 +52,8 @@ class Notification(FrozenModel, extra="ignore"):
 
 
 @dataclass(frozen=True)
-class NotificationOutcome:
-    """What a notification did: numbers of the events it stands for, and why an alert became none."""
+class AlertOutcome:
+    """What a group of alerts did: numbers of the events it stands for, and why an alert became none."""
 
     events: list[int] = field(default_factory=list)
     new: int = 0
@@ -66,7 +67,7 @@ class CurrentAlerts:
         self._firing: dict[str, Alert] = {}
 
     def update(self, alerts: list[Alert]) -> None:
-        """Take a notification's alerts."""
+        """Take a group's alerts."""
         for alert in alerts:
             if alert.status == "firing":
                 self._firing[alert.identity] = alert
@@ -79,20 +80,25 @@ class CurrentAlerts:
         return [alert.model_dump(by_alias=True) for alert in ordered]
 
 
-def read_notification(body: bytes) -> Notification:
-    """The notification in a request's body. Raises NotificationError."""
+def read_alerts(body: bytes) -> AlertGroup:
+    """The group in a request's body. Raises AlertGroupError."""
     try:
-        return Notification.model_validate_json(body)
+        return AlertGroup.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False)[:20]
-        raise NotificationError([_problem(dict(mistake)) for mistake in found]) from None
+        raise AlertGroupError([_problem(dict(mistake)) for mistake in found]) from None
 
 
-def handle(notification: Notification, settings: Settings) -> NotificationOutcome:
-    """Write the open episode of each firing drift alert's use case into the ledger; told again, nothing changes."""
+def handle(group: AlertGroup, settings: Settings) -> AlertOutcome:
+    """Write the open episode of each firing drift alert's use case into the ledger, and have people told of the others.
+
+    Told again, nothing changes.
+    """
     events: list[int] = []
     new, ignored = 0, []
-    for alert in notification.alerts:
+    for alert in group.alerts:
+        if alert.status == "firing" and alert.labels.get(EVENT_LABEL) != DRIFT:
+            tell_people(alert, settings)
         why = why_no_event(alert.status, alert.labels)
         if why:
             ignored.append(f"{alert.name}: {why}")
@@ -106,7 +112,15 @@ def handle(notification: Notification, settings: Settings) -> NotificationOutcom
         new += created
         if event.id not in events:
             events.append(event.id)
-    return NotificationOutcome(events, new, ignored)
+    return AlertOutcome(events, new, ignored)
+
+
+def tell_people(alert: Alert, settings: Settings) -> None:
+    """Have people told of an alert that fires, once from its start to its end."""
+    said = (alert.annotations.get(name, "") for name in ("summary", "description"))
+    text = f"{alert.name}: {' '.join(filter(None, said))}".rstrip(": ")
+    once = f"{alert.name}/{alert.identity}/{alert.starts_at}"
+    notify_of(settings, alert.labels.get("use_case", ""), "alarm", text, f"{settings.monitor}/dashboard", once_by=once)
 
 
 def why_no_event(status: str, labels: Mapping[str, str]) -> str:

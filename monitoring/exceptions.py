@@ -3,8 +3,8 @@
 from lakeloop.exceptions import LakeloopError
 
 
-class NotificationError(Exception):
-    """The body is no notification; `problems` say where and what is allowed."""
+class AlertGroupError(Exception):
+    """The body is no group of alerts as Alertmanager posts it; `problems` say where and what is allowed."""
 
     def __init__(self, problems: list[dict[str, str]]) -> None:
         super().__init__(problems)

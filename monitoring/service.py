@@ -16,51 +16,62 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.use_case import UseCase
 from monitoring.airflow_client import AirflowClient
-from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_notification
+from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_alerts
 from monitoring.dashboard.router import dashboard_router
-from monitoring.exceptions import NotificationError
+from monitoring.exceptions import AlertGroupError
 from monitoring.exporter import Exporter
 from monitoring.live import LiveMonitor, Performance
 from monitoring.monitor_lock import only_monitor
+from monitoring.notifier import Notifier
 from monitoring.outbox import Outbox
 
 Pages = Callable[[LiveMonitor], APIRouter]
 """Further pages of the service, made of what the live monitor knows."""
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 GRACE_SECONDS = 5
+NOBODY_IS_TOLD = "no target is set (LAKELOOP_NOTIFY); nobody is told"
 
 
 class Parts:
-    """The threads behind the service: the live monitor, and the outbox where there is an Airflow."""
+    """The threads behind the service: the live monitor, the outbox where there is an Airflow, and who tells people."""
 
     def __init__(self, use_case: UseCase, performance: Performance | None) -> None:
         self.outbox = (
             Outbox(use_case.settings, AirflowClient(use_case.settings)) if use_case.settings.airflow_url else None
         )
+        self.notifier = Notifier(use_case.settings)
         self.alerts = CurrentAlerts()
         self.monitor = LiveMonitor(use_case, performance, self.new_event)
         self.exporter = Exporter({use_case.name: (use_case.contract, lambda: self.monitor.snapshot)})
 
     def new_event(self) -> None:
-        """The ledger has a new event: deliver it now."""
+        """The ledger has a new event: deliver it now, and tell people."""
         if self.outbox is not None:
             self.outbox.wake()
+        self.notifier.wake()
 
     def start(self) -> None:
         """Begin to watch and to deliver."""
         self.monitor.start()
         if self.outbox is not None:
             self.outbox.start()
+        if self.notifier.has_targets:
+            self.notifier.start()
 
     def stop(self) -> None:
         """End all threads."""
         self.monitor.stop()
         if self.outbox is not None:
             self.outbox.stop()
+        if self.notifier.has_targets:
+            self.notifier.stop()
 
 
 def make_app(use_case: UseCase, performance: Performance | None = None, pages: Pages | None = None) -> FastAPI:
-    """The service of one use case. Raises WrongUseError if Airflow's password file cannot be read."""
+    """The service of one use case.
+
+    Raises WrongUseError if Airflow's password file cannot be read, or a target of notifications cannot be used.
+    """
     parts = Parts(use_case, performance)
 
     @asynccontextmanager
@@ -89,12 +100,12 @@ def make_app(use_case: UseCase, performance: Performance | None = None, pages: P
         if body is None:
             return _json({"detail": [{"field": "", "msg": f"the body has more than {MOST_BYTES} bytes"}]}, 413)
         try:
-            notification = read_notification(body)
-        except NotificationError as malformed:
+            group = read_alerts(body)
+        except AlertGroupError as malformed:
             return _json({"detail": malformed.problems, "example": EXAMPLE}, 422)
-        parts.alerts.update(notification.alerts)
+        parts.alerts.update(group.alerts)
         try:
-            outcome = await run_in_threadpool(handle, notification, use_case.settings)
+            outcome = await run_in_threadpool(handle, group, use_case.settings)
         except (LakeloopError, SQLAlchemyError) as error:  # Alertmanager sends it again after a 5xx
             return _json({"detail": [{"field": "", "msg": f"the ledger cannot be written now: {error}"}]}, 503)
         if outcome.new:
@@ -147,7 +158,7 @@ def _health(parts: Parts, contract: Contract) -> dict[str, Any]:
     shown = parts.monitor.snapshot
     outbox = parts.outbox.problem if parts.outbox else "no Airflow is set (LAKELOOP_AIRFLOW_URL); events stay here"
     return {
-        "status": "degraded" if shown.problem or (parts.outbox and outbox) else "ok",
+        "status": "degraded" if shown.problem or (parts.outbox and outbox) or parts.notifier.problem else "ok",
         "use_case": contract.use_case,
         "problem": shown.problem,
         "model_version": shown.model_version,
@@ -160,6 +171,8 @@ def _health(parts: Parts, contract: Contract) -> dict[str, Any]:
         "episode": shown.episode_id,
         "events_not_delivered": shown.undelivered,
         "outbox_problem": outbox,
+        "notifications_waiting": parts.notifier.waiting,
+        "notifications_problem": parts.notifier.problem or ("" if parts.notifier.has_targets else NOBODY_IS_TOLD),
     }
 
 

@@ -4,27 +4,30 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
+from pydantic import SecretStr
 
 from lakeloop.contract import Contract
 from lakeloop.events import all_events
-from lakeloop.exceptions import AddressTakenError, BusyError
+from lakeloop.exceptions import AddressTakenError, BusyError, WrongUseError
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.monitor_lock import only_monitor
 from monitoring.service import make_app, serve
+from tests.monitoring.notification_servers import Hook
 from tests.monitoring.request_log import Log
 from tests.waiting import eventually
 
 DRIFT = {"alertname": "LakeloopDrift", "event": "drift", "use_case": "insurance"}
 
 
-def notification(status: str = "firing", **labels: str) -> dict[str, Any]:
+def posted(status: str = "firing", **labels: str) -> dict[str, Any]:
     """What Alertmanager posts, with one alert."""
     alert = {
         "status": status, "labels": {**DRIFT, **labels}, "annotations": {}, "startsAt": "2026-01-01T00:00:00Z",
@@ -45,9 +48,16 @@ def silent(home: Settings) -> Settings:
 @pytest.fixture
 def service(silent: Settings, contract: Contract) -> Iterator[httpx.Client]:
     small = contract.model_copy(update={"monitoring": contract.monitoring.model_copy(update={"window": 300})})
+    with running(UseCase(silent, small)) as client:
+        yield client
+
+
+@contextmanager
+def running(use_case: UseCase) -> Iterator[httpx.Client]:
+    """The service, and who asks it."""
     listener = listen("127.0.0.1", 0, "monitor")
     ready = threading.Event()
-    server = HttpServer(http_config(make_app(UseCase(silent, small)), lifespan="on", grace_seconds=2), ready.set)
+    server = HttpServer(http_config(make_app(use_case), lifespan="on", grace_seconds=2), ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     assert ready.wait(240)
@@ -78,12 +88,12 @@ def test_the_metrics_show_the_newest_window(
     assert "Car insurance" in service.get("/dashboard").text
 
     # two tellings of the same alert, one of another, and its end: one event
-    first, again = (service.post("/alerts", json=notification()).json() for _ in range(2))
+    first, again = (service.post("/alerts", json=posted()).json() for _ in range(2))
     assert first["new"] == 1 and again["new"] == 0 and first["events"] == again["events"]
-    other = service.post("/alerts", json=notification(event="", alertname="LakeloopFallbackRate")).json()
+    other = service.post("/alerts", json=posted(event="", alertname="LakeloopFallbackRate")).json()
     assert other["events"] == [] and "not labelled event=drift" in other["ignored"][0]
     assert len(service.get("/alerts").json()["alerts"]) == 1
-    assert service.post("/alerts", json=notification("resolved")).json()["events"] == []
+    assert service.post("/alerts", json=posted("resolved")).json()["events"] == []
     assert service.get("/alerts").json() == {"alerts": []}
     (event,) = all_events(open_use_case(silent))
     assert event.key == health["episode"]
@@ -102,7 +112,7 @@ def test_the_metrics_show_the_newest_window(
         (b"\xff\xfe", "the body is not JSON"),
     ],
 )
-def test_a_malformed_notification_is_explained(service: httpx.Client, body: bytes, problem: str) -> None:
+def test_a_malformed_group_of_alerts_is_explained(service: httpx.Client, body: bytes, problem: str) -> None:
     answer = service.post("/alerts", content=body)
     assert answer.status_code == 422
     assert any(problem in one["msg"] for one in answer.json()["detail"]), answer.text
@@ -110,9 +120,9 @@ def test_a_malformed_notification_is_explained(service: httpx.Client, body: byte
 
 
 def test_an_alert_without_an_episode_becomes_no_event(service: httpx.Client, silent: Settings) -> None:
-    answer = service.post("/alerts", json=notification()).json()
+    answer = service.post("/alerts", json=posted()).json()
     assert answer["events"] == [] and "no episode" in answer["ignored"][0]
-    assert "no label use_case" in service.post("/alerts", json=notification(use_case="")).json()["ignored"][0]
+    assert "no label use_case" in service.post("/alerts", json=posted(use_case="")).json()["ignored"][0]
     assert service.post("/alerts", content=b"x" * 1_100_000).status_code == 413
     assert all_events(open_use_case(silent)) == ()
 
@@ -131,3 +141,36 @@ def test_a_second_monitor_of_the_same_use_case_is_refused(silent: Settings, cont
         serve(UseCase(silent, contract), "127.0.0.1", 0)
     with only_monitor(open_use_case(silent)):  # and the lock is free again
         pass
+
+
+def test_people_are_told_of_drift_and_of_every_other_alarm_once(
+    home: Settings, contract: Contract, month: Callable[..., pd.DataFrame]
+) -> None:
+    hook = Hook()
+    small = contract.model_copy(update={"monitoring": contract.monitoring.model_copy(update={"window": 300})})
+    settings = home.model_copy(update={"notify": SecretStr(hook.url)})
+    fallback = posted(event="", alertname="LakeloopFallbackRate")
+    fallback["alerts"][0]["annotations"] = {"summary": "the rules answer", "description": "Look."}
+    with running(UseCase(settings, small)) as service:
+        Log(settings).add(month(24, 300, 1))
+        waiting = eventually(lambda: (told := service.get("/health").json())["notifications_waiting"] and told)
+        assert waiting["notifications_waiting"] == 1
+        problem = eventually(lambda: service.get("/health").json()["notifications_problem"])
+        assert problem.startswith("1 json://127.0.0.1: ") and Hook.TOKEN not in service.get("/health").text
+        assert service.get("/health").json()["status"] == "degraded"
+        hook.start()
+        for _ in range(2):
+            service.post("/alerts", json=posted())
+            service.post("/alerts", json=fallback)
+        eventually(lambda: service.get("/health").json()["notifications_waiting"] == 0)
+        assert service.get("/health").json()["notifications_problem"] == ""
+    hook.stop()
+    drift, other = (post["message"] for post in hook.posts)
+    assert drift.startswith("insurance, alarm: Dataset drift: ") and f"{settings.monitor}/dashboard" in drift
+    assert other.startswith("insurance, alarm: LakeloopFallbackRate: the rules answer Look.\n")
+
+
+def test_a_target_that_cannot_be_used_is_said_at_the_start(home: Settings, contract: Contract) -> None:
+    wrong = home.model_copy(update={"notify": SecretStr("slack://only-one-token")})
+    with pytest.raises(WrongUseError, match=r"target 1 slack://… cannot be used; write it as https://hooks\.slack"):
+        serve(UseCase(wrong, contract), "127.0.0.1", 0)
