@@ -33,6 +33,7 @@ GROUPS = {
         "Switch the model off for a segment or wholly: the rules answer. Running gateways follow within a second."
     ),
     "events": "The event ledger: drift and new ground truth, each once, until a run has handled it.",
+    "notify": "Telling people: by mail, Slack, webhooks, each thing once. Where to is LAKELOOP_NOTIFY.",
     "decisions": "The record of every retrain: candidates, checks, winner, who decided.",
     "lineage": (
         "Where something came from and what came of it: delivered files, tables, runs, models, decisions, requests."
@@ -198,6 +199,10 @@ COMMANDS = {
     "fallback remove": Command("fallback", "Switch the model on again."),
     "events list": Command("events", "Say what is open."),
     "events show": Command("events", "Print one event with its payload, as JSON."),
+    "notify test": Command(
+        "notify", "Send one message to each target, and say what came of it (exit 1 if one failed)."
+    ),
+    "notify list": Command("notify", "Say what people were told, of all use cases, and what waits for a target."),
     "decisions list": Command(
         "decisions", "List the decisions, and the retrains that came to none or have not yet, the oldest first."
     ),

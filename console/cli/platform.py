@@ -20,6 +20,8 @@ from console.platform.preparation import prepare
 from console.platform.status import FAILING, HEALTHY, STOPPED, ServiceStatus, service_states
 from console.platform.up import up
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
+from lakeloop.notifications import target_states
+from lakeloop.settings import Settings
 
 
 def up_command(use_case: UseCaseOption = "") -> None:
@@ -100,6 +102,7 @@ def status_command(
             for s in states
         ]
         console.print(table(("service", "state", "since", "pid", "url"), cells, numbers=("pid",)))
+        _print_notifications(settings)
     if any(s.state != HEALTHY for s in states):
         raise typer.Exit(1)
 
@@ -124,6 +127,14 @@ def logs_command(
 
 def _state(state: str) -> Text:
     return Text(state, {HEALTHY: GOOD, FAILING: BAD, STOPPED: DIM}.get(state, ""))
+
+
+def _print_notifications(settings: Settings) -> None:
+    """Which notifications have not reached somebody, and why."""
+    for target in target_states(settings):
+        if target.waiting or target.problem:
+            said = ": ".join(filter(None, (f"notifications: {target.waiting} wait for {target.name}", target.problem)))
+            console.print(said, style=BAD if target.problem else DIM, soft_wrap=True, markup=False)
 
 
 def _time(status: ServiceStatus) -> str:

@@ -27,6 +27,7 @@ from lakeloop.atomic_file import write_text
 from lakeloop.dag_ids import DAGS
 from lakeloop.exceptions import AirflowError, AirflowRefusedError, LakeloopError
 from lakeloop.settings import Settings
+from monitoring.notification_targets import read_targets
 
 LONGEST_SECONDS = 240.0
 """After this long `up` gives up waiting; a quiet machine needs a quarter of it."""
@@ -54,11 +55,13 @@ def up(
     """Start what does not run and wait until all is healthy; interrupted, stop what this call started.
 
     Raises:
+        WrongUseError: a target of notifications cannot be used; nothing was started.
         MissingToolError: Airflow's environment is not there.
         BusyError: another `up` or `down` is at work on this home.
         PortTakenError: a port is another's; nothing was started.
         LakeloopError: the platform runs with other settings, or a service does not come up; the text names its log.
     """
+    read_targets(settings)
     services = platform_services(settings)
     with one_at_a_time(settings):
         supervisor = Supervisor(settings)
