@@ -24,6 +24,7 @@ from lakehouse.storage.lock import INGEST_LOCK, only_one, tables_held
 from lakeloop.contract import Contract
 from lakeloop.events import Event
 from lakeloop.landing_files import KnownFiles, write_known
+from lakeloop.notifications import notify
 from lakeloop.rejected_rows import RejectedRows
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import waiting_rows
@@ -164,6 +165,13 @@ def _land(lake: Lake, source: str, before: Sequence[DeliveryRecord], verify: boo
         except ForeignTableError as error:
             refused = (str(error),)
     report = land(lake, source, before, verify=verify)
+    for sentence in refused:
+        notify(lake, "refused file", f"{source}: {sentence}", lake.settings.monitor, once_by=f"{source}: {sentence}")
+    for record in report.records:
+        if record.state == "refused":
+            text = f"{source}/{record.file} was refused: it {record.reason}. Everything else was taken."
+            once = f"{source}/{record.file} {record.sha256}"
+            notify(lake, "refused file", text, lake.settings.monitor, once_by=once)
     return replace(report, notices=(*notices, *report.notices), refused=refused)
 
 

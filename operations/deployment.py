@@ -17,6 +17,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.fallback import given_by, wanted_of, why_not_take
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.model_input import predict_body
+from lakeloop.notifications import notify
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from operations.exceptions import ModelFailsError, RolledBackError
@@ -194,6 +195,9 @@ def roll_back(use_case: UseCase, version: str, why: str) -> str:
     _annotate_in_metadata(use_case, version, why)
     log.warning("event=rolled_back use_case=%s version=%s why=%r", use_case.name, version, why)
     left = pushed_versions(use_case)
+    now = f"version {left[-1]} serves again" if left else "no model is left: the rules answer"
+    text = f"Version {version} was taken back: {why}; {now}."
+    notify(use_case, "rollback", text, use_case.settings.monitor, once_by=f"{version} {note['at']}")
     if not left:
         return ""
     try:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from lakeloop.decision import Decision
 from lakeloop.events import open_events, release_events, take_open_events
 from lakeloop.exceptions import BrokenError, LakeloopError
+from lakeloop.notifications import notify
 from operations.retraining.approval import Approval, apply_approval
 from operations.retraining.candidates import checked_strategy
 from operations.retraining.evaluation import closed_run, decision_from, score_candidate, with_version
@@ -87,6 +88,8 @@ def compare(work: Workplace, scored: RetrainRecord) -> RetrainRecord:
     compared = _change(work, scored, _compared)
     if compared.state == "waiting":
         write_projections(work, compared, compared.decision)
+        if compared.next_step == "ask" and not compared.in_tasks:  # Airflow's task has people told with its own link
+            _tell_people(work, compared.the_decision)
     return compared
 
 
@@ -160,6 +163,17 @@ def _close_runs(work: Workplace, record: RetrainRecord) -> None:
                 closed_run(work.use_case, candidate.run_id)
         except LakeloopError as error:  # it is gone: there is nothing to close
             work.listener.say(str(error))
+
+
+def _tell_people(work: Workplace, waiting: Decision) -> None:
+    """That a decision waits for a person, with where it is read and how it is answered."""
+    settings = work.use_case.settings
+    text = (
+        f"No candidate passed the quality gate: {waiting.reason}. What is to be done? "
+        f"`lakeloop decide {waiting.decision_id}` answers."
+    )
+    link = f"{settings.monitor}/decisions/{waiting.decision_id}"
+    notify(work.use_case, "question", text, link, once_by=waiting.decision_id)
 
 
 def _compared(record: RetrainRecord) -> RetrainRecord:

@@ -11,6 +11,7 @@ from lakehouse.ingest import bronze_step
 from lakeloop.added_columns import with_label
 from lakeloop.clock import set_clock
 from lakeloop.drawn_rows import sample_period
+from lakeloop.notifications import told_notifications
 from operations.delivery import generate, release
 from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, claims, own_lake, policy
 
@@ -62,6 +63,12 @@ def test_other_content_under_a_known_name_is_refused_and_changes_nothing(small: 
     assert len(report.refused) == 1
     assert "policies/policies-2023-01.csv: was delivered before with other content" in report.refused[0]
     assert "policies-2023-01.v2.csv" in report.refused[0]
+    small.ingest()
+    (told,) = told_notifications(small.settings)
+    assert told.notification.kind == "refused file"
+    assert told.notification.text.startswith(
+        "policies/policies-2023-01.csv was refused: it was delivered before with other content"
+    )
     assert set(small.rows("silver/policies")["age"]) == {41.5}
 
 

@@ -16,6 +16,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
+from lakeloop.notifications import told_notifications
 from lakeloop.pushed_models import pushed_version, pushed_versions
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -107,6 +108,10 @@ def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform:
         pushed_versions(open_use_case(platform)) == ["1"] and (folder / "2.rolled-back" / "rolled-back.json").is_file()
     )
     eventually(lambda: version_in_use(platform) == "1")
+    (told,) = told_notifications(platform)
+    assert told.notification.kind == "rollback"
+    assert told.notification.text.startswith("Version 2 was taken back: it answered 400: ")
+    assert told.notification.text.endswith("; version 1 serves again.")
 
     push(open_use_case(platform), "3")
     eventually(lambda: version_in_use(platform) == "3")

@@ -16,6 +16,7 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.model_card import read_model_card
+from lakeloop.notifications import told_notifications
 from lakeloop.own_files import own_files
 from lakeloop.pushed_models import model_folder, pushed_versions
 from lakeloop.settings import Settings
@@ -136,6 +137,10 @@ def test_every_node_ran_and_said_what_it_did(first: Finished) -> None:
     assert said["QualityGate"].startswith("blessed")
     assert said["InfraValidator"] == "the model server answered 100 rows"
     assert said["Pusher"] == f"version {first.record.pushed_version}"
+    told = next(one.notification for one in told_notifications(first.settings))
+    assert (told.kind, told.use_case) == ("promotion", first.name)
+    assert told.text.startswith(f"Version {first.record.pushed_version} was pushed by run {first.record.run_id}")
+    assert told.link == f"{first.settings.monitor}/models/{first.record.pushed_version}"
 
 
 def test_the_gate_blesses_the_contracts_model(first: Finished) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
+from lakeloop.notifications import notify
 from lakeloop.own_files import own_files
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
@@ -173,8 +174,19 @@ def _run_node(use_case: UseCase, record: RunRecord, node: str, on_node: OnNode =
     )
     record = _save(use_case, record, result, **{**fields, "state": "running", "error": ""})
     _annotate(use_case.settings, record, ended.execution_id)
+    if fields.get("pushed_version"):
+        _tell_people(use_case, record)
     on_node(result)
     return record
+
+
+def _tell_people(use_case: UseCase, record: RunRecord) -> None:
+    """That a version was pushed; a node that is run again tells it no second time."""
+    version = record.pushed_version
+    because = record.parameters.trigger
+    text = f"Version {version} was pushed by run {record.run_id}{f', because of {because}' if because else ''}."
+    link = f"{use_case.settings.monitor}/models/{version}"
+    notify(use_case, "promotion", text, link, once_by=version)
 
 
 def _save(use_case: UseCase, record: RunRecord, result: NodeResult, **changes: object) -> RunRecord:

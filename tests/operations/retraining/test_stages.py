@@ -9,6 +9,7 @@ from lakeloop.decision_table import read_decisions
 from lakeloop.events import open_events, record_event
 from lakeloop.exceptions import BrokenError, NotFoundError, WrongUseError
 from lakeloop.gate_check import GateCheck
+from lakeloop.notifications import told_notifications
 from lakeloop.settings import Settings
 from operations.retraining import stages
 from operations.retraining.approval import Approval
@@ -139,6 +140,10 @@ def test_candidates_that_nobody_scored_are_scored_before_they_are_compared(
     assert (compared.state, compared.next_step, set(compared.verdicts)) == ("waiting", "ask", {"run-1", "run-2"})
     assert [c.name for c in compared.the_decision.candidates] == ["run-1", "run-2"], "as planned"
     assert read_decisions(work.use_case) == [compared.decision], "where people look, while it waits"
+    stages.compare(work, kept(work))
+    (told,) = told_notifications(settings)
+    assert (told.notification.kind, told.notification.link) == ("question", f"{settings.monitor}/decisions/d1")
+    assert "`lakeloop decide d1` answers" in told.notification.text
 
 
 def test_no_run_of_a_retrain_that_was_killed_is_called_running(
