@@ -1,11 +1,13 @@
 """Keeps the tables of all use cases small, each night."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from airflow.sdk import DAG, TaskGroup
 
 from dags.commands import lakeloop_task
 from dags.options import FIRST_STEPS, RETRIES
+from dags.people import tell_failed_run
 
 TEXT = """
 ### Housekeeping
@@ -21,7 +23,7 @@ def make_maintenance(use_cases: Sequence[str]) -> DAG:
     with DAG(
         "lakeloop_maintenance", schedule="23 2 * * *", max_active_runs=1, max_active_tasks=1, catchup=False,
         is_paused_upon_creation=False, auto_register=False, default_args=RETRIES, tags=["lakeloop"],
-        doc_md=TEXT + FIRST_STEPS,
+        on_failure_callback=partial(tell_failed_run, ""), doc_md=TEXT + FIRST_STEPS,
     ) as dag:  # fmt: skip
         for use_case in use_cases:
             with TaskGroup(use_case):

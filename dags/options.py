@@ -1,8 +1,10 @@
 """What all DAGs have in common, and the texts for who opens one for the first time."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from dags.people import tell_failed_run
 from lakeloop.contract import Contract
 
 FIRST_STEPS = """
@@ -23,6 +25,7 @@ def dag_options(contract: Contract, what: str, text: str) -> dict[str, Any]:
         "catchup": False,
         "is_paused_upon_creation": False,
         "auto_register": False,
+        "on_failure_callback": partial(tell_failed_run, contract.use_case),
         "default_args": RETRIES,
         "tags": ["lakeloop", contract.use_case],
         "doc_md": f"### {contract.title}: {what}\n{text}\n{FIRST_STEPS}",

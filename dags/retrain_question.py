@@ -7,6 +7,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 
+from dags.people import TellPeople
 from lakeloop.contract import Contract
 from lakeloop.decision import CHOICES
 
@@ -41,6 +42,7 @@ def ask(contract: Contract, hours: float, **operator_options: Any) -> QuestionOp
         defaults=[CHOICES["keep"]],
         params=_form(contract),
         response_timeout=timedelta(hours=hours),
+        notifiers=[TellPeople(contract.use_case, hours)],
         **operator_options,
     )
 
