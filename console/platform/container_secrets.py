@@ -19,6 +19,7 @@ from lakeloop.settings import PROJECT, Settings, load_settings
 
 DATABASE_PASSWORD, DATABASE_PASSFILE = "postgresql-password", "postgresql-passfile"
 GRAFANA_PASSWORD, NOTEBOOKS_TOKEN, S3_IDENTITIES = "grafana-password", "notebooks-token", "s3-identities.json"
+NOTIFY_TARGETS = "notify-targets"
 FIRST_USER = 1000
 """Who owns the files where root made them: containers never run as root."""
 
@@ -37,6 +38,7 @@ def ensure_container_secrets(settings: Settings) -> Path:
     password = (folder / DATABASE_PASSWORD).read_text(encoding="utf-8").strip()
     ensure_secret(folder / DATABASE_PASSFILE, f"*:*:*:{SERVICE_USER}:{password}")  # libpq reads it: PGPASSFILE
     ensure_secret(folder / S3_IDENTITIES, json.dumps(_s3_identities()))
+    ensure_secret(folder / NOTIFY_TARGETS, "# Where people are told, a URL a line: docs/monitoring.md")
     return folder
 
 
