@@ -14,6 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 256
 """So many requests wait to be written; what comes beyond is counted and left out: no answer waits for a disk."""
+CLOSE_SECONDS = 10.0
 FILE_BYTES = 64 * 1024 * 1024
 """A file that has grown so large is closed, and another one begun."""
 
@@ -73,10 +75,11 @@ class RequestLogs:
             self._metrics.logged(model, Code.RESOURCE_EXHAUSTED.name)
 
     def close(self) -> None:
-        """Writes what waits and closes the files."""
+        """Writes what waits and closes the files; gives up on a disk that takes too long."""
         if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join()
+            with suppress(Full):
+                self._waiting.put(None, timeout=CLOSE_SECONDS)
+                self._thread.join(CLOSE_SECONDS)
 
     def _write_all(self) -> None:
         entry = self._waiting.get()
