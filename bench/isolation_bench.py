@@ -164,20 +164,21 @@ def asking_slow(server: RunningServer, turns: int) -> Iterator[None]:
             call = stub.Predict.future(request, timeout=60)
             while not call.done() and not ended.wait(0.02):
                 pass
+            if call.done():
+                call.result()
             call.cancel()
 
     with ThreadPoolExecutor(2 * CLIENTS) as clients, grpc.insecure_channel(server.grpc) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        for _ in range(CLIENTS):
-            clients.submit(over_rest)
-            clients.submit(over_grpc, stub)
+        asking = [clients.submit(over_rest) for _ in range(CLIENTS)]
+        asking += [clients.submit(over_grpc, stub) for _ in range(CLIENTS)]
         try:
             yield
+            for client in asking:  # one that was refused is no load
+                if client.done():
+                    client.result()
         finally:
             ended.set()
-            for connection in asked:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
             for connection in asked:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
