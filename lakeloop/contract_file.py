@@ -12,8 +12,10 @@ from pydantic_core import ErrorDetails
 
 from lakeloop.contract import MODEL_KINDS, Contract
 from lakeloop.contract.cross_checks import cross_checks
+from lakeloop.contract.decision_threshold import nearest
 from lakeloop.contract.elsewhere import FETCH_FUNCTION
 from lakeloop.contract.features import FEATURES_FILE
+from lakeloop.contract.model import NO_KIND
 from lakeloop.contract.production import RULES
 from lakeloop.contract.section import NAME, PYTHON_FILE, UNQUOTED, sequences_as_tuples, some
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
@@ -77,6 +79,9 @@ def _sentence(error: ErrorDetails, document: YamlDocument) -> str:
     kind, context, found, loc = error["type"], error.get("ctx", {}), error["input"], _place(error)
     if kind == "contract":
         return str(context["text"])
+    if kind == NO_KIND:
+        given = str(found.get("kind")) if isinstance(found, dict) else ""
+        return f"there is no such `kind` of model; {nearest(given, MODEL_KINDS)}there are: {', '.join(MODEL_KINDS)}"
     if kind == "missing":
         return f"is missing; add `{loc[-1]}: …`"
     if kind == "extra_forbidden":
@@ -89,6 +94,11 @@ def _sentence(error: ErrorDetails, document: YamlDocument) -> str:
         return _unquoted([loc], document)
     if kind == "finite_number":
         return f"is {found!r}; a number with an end is needed: the lowest or highest that can occur"
+    if kind in ("model_type", "dict_type"):
+        keys = ", ".join(getattr(_section_at(error["loc"]), "model_fields", ()))
+        return f"is {found!r}; what stands here has keys of its own{f': {keys}' if keys else ''}"
+    if kind == "too_short":
+        return f"is {found or 'empty'}; {context['min_length']} or more are needed"
     return f"is {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
@@ -125,10 +135,16 @@ def _misread_numbers(document: YamlDocument) -> Iterator[tuple[Location, str]]:
             )
 
 
-def _unknown_key(loc: Location) -> str:
+def _section_at(loc: Location) -> Any:
+    """The model class of what stands there."""
     section: Any = Contract
-    for part in loc[:-1]:
+    for part in loc:
         section = _inner_section(section, part)
+    return section
+
+
+def _unknown_key(loc: Location) -> str:
+    section = _section_at(loc[:-1])
     others = [kind for kind, settings in MODEL_KINDS.items() if loc[-1] in settings.model_fields]
     if section in MODEL_KINDS.values() and others:
         return f"is a key of `kind: {others[0]}`; say so, or leave it out"

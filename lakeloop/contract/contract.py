@@ -15,7 +15,7 @@ from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.expression import Constant, Expression, Named, Step, columns_in, read_expression
 from lakeloop.contract.features import Feature, notes_on
-from lakeloop.contract.gate import Gate
+from lakeloop.contract.gate import Gate, notes_on_checks
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
@@ -321,6 +321,7 @@ class Contract(Section):
     def notes(self) -> Iterator[str]:
         """What is good but should be known, a sentence each."""
         yield from notes_on(self.features)
+        yield from notes_on_checks(self.gate)
         if self.truth_expression is not None:
             for name in dict.fromkeys(named.column for named in columns_in(self.truth_expression)):
                 if name in self.features:

@@ -98,6 +98,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def _known(field: str, name: str, allowed: tuple[str, ...]) -> None:
     if name in allowed:
         return
-    metric_named(name)
+    metric_named(name, allowed)
     raise mistake(f"`{field}` cannot be `{name}`; there {'are' if field == 'metric' else 'can be held'}: "
                   f"{', '.join(allowed)}")  # fmt: skip

@@ -1,5 +1,6 @@
 """What a model must show before it is pushed: bounds on named metrics, on named rows."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -231,6 +232,19 @@ _WITH_BOUNDS: Any = {
     **dict.fromkeys((*OF_CLASSES, "train_eval_gap_below", "champion_margin"), True),
     "checks": {"__all__": {"above", "below", "gap_below"}},
 }
+
+
+def notes_on_checks(gate: Gate) -> Iterator[str]:
+    """What is good but should be known: checks that every model passes whose metric is bad enough."""
+    for position, check in enumerate(gate.checks):
+        better, least, most = "more", "above", "below"
+        if not check.the_metric.higher_is_better:
+            better, least, most = "less", most, least
+        if getattr(check, least) is None and getattr(check, most) is not None:
+            yield (
+                f"gate.checks.{position}: {better} of `{check.metric}` is better, and its one bound is `{most}`, so "
+                f"the worst model passes; what it must reach is said by `{least}`"
+            )
 
 
 def _numbers(value: Any, at: str = "") -> Any:

@@ -170,7 +170,7 @@ class Label(Section):
 
     @model_validator(mode="after")
     def _is_a_number_without_classes(self) -> Self:
-        if self.classes and self.interval != LEVEL:
+        if self.classes and "interval" in self.model_fields_set:
             raise mistake("`interval` is the share of rows whose number lies in what a model answers, and this label "
                           "has classes; leave `interval` out, or `classes`")  # fmt: skip
         if self.classes and self.loss != "squared_error":

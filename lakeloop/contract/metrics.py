@@ -1,6 +1,7 @@
 """The metrics a gate can ask for, by scikit-learn's names: of which task, which way is better, and what they need."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
@@ -271,15 +272,15 @@ SYNONYMS = {
 }  # fmt: skip
 
 
-def metric_named(name: str) -> Metric:
-    """The metric of a name; else a contract mistake that offers the nearest."""
+def metric_named(name: str, able: Iterable[str] = ()) -> Metric:
+    """The metric of a name; else a contract mistake that offers the nearest, and lists those that are `able`."""
     if found := METRICS.get(name):
         return found
     known = name.strip().lower().replace(" ", "_").replace("-", "_")
     close = SYNONYMS.get(known) or next(iter(difflib.get_close_matches(known, [*METRICS, *SYNONYMS], n=1)), "")
     close = SYNONYMS.get(close, close)
     offer = f"did you mean `{close}`? " if close else ""
-    raise mistake(f"there is no metric `{name}`; {offer}there are: {', '.join(METRICS)}")
+    raise mistake(f"there is no metric `{name}`; {offer}there are: {', '.join(able or METRICS)}")
 
 
 def misfit(metric: Metric, task: Task) -> str:

@@ -12,6 +12,8 @@ from lakeloop.contract.section import Section, unless
 
 NETWORK: Literal["network"] = "network"
 TREES: Literal["trees"] = "trees"
+NO_KIND = "no_kind"
+"""Kind of mistake: a `kind` of model that there is not."""
 MOST_LEAVES = 255
 Rate = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
@@ -69,9 +71,8 @@ ModelSettings = Annotated[
     Annotated[NetworkSettings, Tag(NETWORK)] | Annotated[TreesSettings, Tag(TREES)],
     Discriminator(
         _kind_of,
-        custom_error_type="contract",
-        custom_error_message="{text}",
-        custom_error_context={"text": f"there is no such `kind` of model; there are: {', '.join(MODEL_KINDS)}"},
+        custom_error_type=NO_KIND,
+        custom_error_message=f"there is no such `kind` of model; there are: {', '.join(MODEL_KINDS)}",
     ),
 ]
 """The hyper-parameters of a model of one kind."""

@@ -51,6 +51,7 @@ def test_it_can_be_of_the_first_class_and_another_metric_can_decide(tmp_path: Pa
         ("{of: leaves}", "neither is there"),
         ("{metric: recal, at: {precision: 0.8}}", "there is no metric `recal`; did you mean `recall`?"),
         ("{metric: recall, at: {precission: 0.8}}", "there is no metric `precission`; did you mean `precision`?"),
+        ("{metric: f2}", "there is no metric `f2`; there are: recall, precision, f1, accuracy, balanced_accuracy"),
         ("{metric: roc_auc}", "`metric` cannot be `roc_auc`; there are: recall, precision, f1"),
         ("{metric: recall, at: {f1: 0.8}}", "`at` cannot be `f1`; there can be held: precision, recall"),
         ("{metric: recall}", "`recall` by itself is best where the class is answered always; say `at: {precision: 0.8"),

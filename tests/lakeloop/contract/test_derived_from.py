@@ -52,7 +52,7 @@ def test_derived_features_are_features_that_no_file_and_no_request_has() -> None
          "`price_a_night` is what is made; name what it is made of"),
         ("[price, nights]", "[price, price]", "features.price_a_night",
          "`derived_from` names a feature twice: price, price"),
-        ("[price, nights]", "[]", "features.price_a_night.derived_from", "is (); tuple should have at least 1 item"),
+        ("[price, nights]", "[]", "features.price_a_night.derived_from", "is empty; 1 or more are needed"),
         ("booked, arrival, room]", "booked, arrival, room, days_ahead]", "sources.bookings.columns",
          "`days_ahead` is derived from other features, so no file has it; leave it out, or `derived_from` where files"),
         ("    derived_from: [price, nights]", "    derived_from: [price, nights]\n    source: bookings",

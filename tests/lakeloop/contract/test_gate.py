@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from lakeloop.contract import Contract, Gate, MetricCheck
+from lakeloop.contract.gate import notes_on_checks
 from lakeloop.contract.gate_checks import gate_checks
 from lakeloop.contract.metrics import METRICS, SYNONYMS
 
@@ -45,6 +46,18 @@ def test_a_thing_is_checked_once_for_its_two_bounds_have_one_name() -> None:
     with pytest.raises(ValidationError, match="two `checks` are of recall of yes on eval, on the same rows"):
         Gate.model_validate({"checks": (once, {"metric": "recall", "of": "yes", "below": 0.9})})
     assert len(Gate.model_validate({"checks": (once, once | {"slice": "region"}, once | {"on": "train"})}).checks) == 3
+
+
+def test_a_check_bounded_on_its_good_side_alone_is_known_to_stop_no_bad_model() -> None:
+    bounds = [
+        {"metric": "r2_score", "below": 0.5}, {"metric": "log_loss", "above": 0.1}, {"metric": "recall", "above": 0.1},
+        {"metric": "brier_score", "below": 0.1}, {"metric": "recall", "above": 0.1, "below": 0.9, "on": "train"},
+        {"metric": "recall", "slice": "region", "gap_below": 0.1},
+    ]  # fmt: skip
+    first, second = notes_on_checks(Gate.model_validate({"checks": tuple(bounds)}))
+    assert first == ("gate.checks.0: more of `r2_score` is better, and its one bound is `below`, so the worst model "
+                     "passes; what it must reach is said by `above`")  # fmt: skip
+    assert second.startswith("gate.checks.1: less of `log_loss` is better") and second.endswith("is said by `below`")
 
 
 def test_margins_are_in_the_unit_of_what_decides() -> None:

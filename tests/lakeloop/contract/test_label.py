@@ -103,6 +103,8 @@ def test_an_interval_and_a_loss_are_of_numbers_alone(tmp_path: Path) -> None:
     path.write_text(text.replace("  column: left\n", "  column: left\n  interval: 0.9\n"))
     (tmp_path / "generator.py").touch()
     assert "`interval` is the share of rows whose number lies in what a model answers" in problems(path)
+    path.write_text(text.replace("  column: left\n", "  column: left\n  interval: 0.8\n"))
+    assert "leave `interval` out, or `classes`" in problems(path), "also where it is the usual one"
     path.write_text(text.replace("  column: left\n", "  column: left\n  loss: poisson\n"))
     assert "`loss` is of a label that is a number, and this one has classes; leave it out" in problems(path)
 
