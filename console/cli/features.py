@@ -11,6 +11,7 @@ from rich.markup import escape
 from console.cli.options import AsJson, open_use_case
 from console.cli.render import BAD, DIM, NOT_KNOWN, console, table
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from operations.features.catalogue import FeatureDescription, describe_column, describe_features
 from operations.features.feature_sources import Arrival, Origin
 from operations.features.freshness import Freshness, in_one_unit
@@ -117,8 +118,8 @@ def _freshness(fresh: Freshness) -> str:
 def _print_origin(origin: Origin) -> None:
     console.print(f"\n{origin.table}.{origin.column}", style="bold")
     _fact("rows", _count(origin.rows))
-    _fact("without a value", f"{origin.missing:,} rejected, {_share(origin.share_missing)} of what came")
-    _fact("value not allowed", f"{origin.refused - origin.missing:,} rejected")
+    _fact("without a value", f"{counted(origin.missing, 'row')}, {_share(origin.share_missing)} of what came")
+    _fact("value not allowed", f"{origin.refused:,} rejected")
     word = "delivered" if origin.way == "files" else "answered"
     _fact("first " + word, _arrival(origin.first))
     _fact("last " + word, _arrival(origin.last))

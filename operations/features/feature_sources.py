@@ -35,7 +35,7 @@ class Origin:
     """One table a column's values come from. `first` and `last` arrival are those of the lowest and highest period.
 
     `rows` is None where the table's log does not count them. `missing` counts rows without a value: those rejected for
-    it, and of an optional feature those in the table. `refused` counts rows rejected because the value broke the
+    it, and of an optional feature those in the table. `refused` counts rows rejected because a value broke the
     contract; `rejected` are the table's rejected rows, for whatever reason. `newest_at` is when anything last came,
     `since` when the first file with values of the highest period did.
     """
@@ -104,14 +104,14 @@ class Origins:
 
     def _origin(self, table: str, source: str, column: str, way: Way) -> Origin:
         came, reasons = self._came[source], self._reasons.get(source, {})
+        lacking = {reason: count for reason, count in reasons.items() if f"`{column}` is missing" in reason}
         return Origin(
             table=table,
             column=column,
             way=way,
             rows=came.rows,
-            missing=sum(count for reason, count in reasons.items() if f"`{column}` is missing" in reason)
-            + self._nulls(table, column),
-            refused=sum(count for reason, count in reasons.items() if f"`{column}` is " in reason),
+            missing=sum(lacking.values()) + self._nulls(table, column),
+            refused=sum(n for reason, n in reasons.items() if f"`{column}` is " in reason and reason not in lacking),
             rejected=sum(reasons.values()),
             first=came.first,
             last=came.last,
