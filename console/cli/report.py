@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import httpx
@@ -130,8 +131,13 @@ def _ask(use_case: UseCase, version: str, period: int) -> tuple[list[Served], st
     log = Path(use_case.settings.area("logs")) / "model_server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     truths = questions[contract.label.gold_columns[-1]]
-    with console.status("starting the model server …"), log.open("a", encoding="utf-8") as stream:
-        server = running_server({name: use_case.folder("models")}, log_to=stream)
+    with (
+        console.status("starting the model server …"),
+        log.open("a", encoding="utf-8") as stream,
+        TemporaryDirectory() as alone,
+    ):
+        (Path(alone) / version).symlink_to(model_folder(use_case, version))  # a server takes the newest of a folder
+        server = running_server({name: Path(alone)}, log_to=stream)
         with server as running, httpx.Client(base_url=running.url) as client:
             path = f"/v1/models/{name}/versions/{version}:predict"
             console.print(f"POST {running.url}{path}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,12 @@ def test_a_models_lineage_leads_to_its_card(first: object, home: Path) -> None:
     assert {"source": f"version {version.name}", "target": card["id"]} in shown["links"]
 
 
-def test_the_report_tells_what_the_model_is_worth(first: object, home: Path) -> None:
-    told = lakeloop(home, "report")
+def test_the_report_tells_what_the_model_is_worth_also_of_one_that_no_longer_serves(first: object, home: Path) -> None:
+    (version,) = (home / "models" / "insurance").iterdir()
+    newer = Path(shutil.copytree(version, version.with_name(str(int(version.name) + 1))))
+    told = lakeloop(home, "report", "--version", version.name)
     assert told.returncode == 0, told.stdout + told.stderr
+    shutil.rmtree(newer)
     beside = (
         r"random 0\.333 \(\+0\.\d{3}\), majority 0\.440 \(\+0\.\d{3}\), rules 0\.587 \(\+0\.\d{3}\), trees 0\.8\d\d"
     )
