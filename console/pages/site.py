@@ -9,7 +9,7 @@ import jinja2
 import plotly
 import plotly.graph_objects as go
 
-from console.words import counted
+from console.words import coded, counted
 from lakeloop.contract import Contract
 from lakeloop.interval import wilson_interval
 
@@ -48,6 +48,7 @@ class Site:
             undefined=jinja2.StrictUndefined,
         )
         self._environment.filters["figure"] = figure_element
+        self._environment.filters["coded"] = coded
         self._environment.filters["counted"] = counted
         self._environment.globals["interval"] = wilson_interval
         self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False}

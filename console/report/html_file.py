@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 
 from console.report.figure_style import embedded
-from console.words import counted
+from console.words import coded, counted
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import Contract
 
@@ -18,6 +18,7 @@ def write_page(template: str, path: Path, *, contract: Contract, created: str, *
         loader=jinja2.PackageLoader("console.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["figure"] = embedded
+    environment.filters["coded"] = coded
     environment.filters["counted"] = counted
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     page = environment.get_template(template).render(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from console.report.html_file import write_page
+from console.words import CODE
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import NotFoundError
 from lakeloop.model_card import CARD_PAGE, CARD_TEXT
@@ -79,4 +80,11 @@ def _row(cells: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    return MARKUP.sub(r"\\\1", " ".join(text.split()))
+    """Only what stands in backticks is markup: code."""
+    pieces = CODE.split(" ".join(text.split()))  # every second one is code
+    return "".join(_code(one) if i % 2 else MARKUP.sub(r"\\\1", one) for i, one in enumerate(pieces))
+
+
+def _code(text: str) -> str:
+    escaped = text.replace("|", "\\|")  # which ends a cell even there
+    return f"`{escaped}`"

@@ -59,7 +59,7 @@ def test_the_start_page_tells_rejected_rows_by_reason(use_case: UseCase, client:
     write_deltalake(use_case.table("silver/rejects"), pa.Table.from_pylist(bad))
     page = client.get("/").text
     assert '<b class="fail">8.0 %</b><span>of the newest rows of policies were rejected' in page
-    assert "policies: 16 of 200 rows (8.0 %) were rejected: `age` is NaN 16 (8.0 %)" in page
+    assert "policies: 16 of 200 rows (8.0 %) were rejected: <code>age</code> is NaN 16 (8.0 %)" in page
     assert "claims: 1 of 200 rows (0.5 %) was rejected" in page and "0.5 %</b>" not in page
 
 
@@ -273,8 +273,16 @@ def test_what_a_text_names_is_found_out(told: Settings, client: TestClient, of: 
         ("/lineage/table/gold/training@x", 400, "version&#39;s number"),
         ("/decisions/d9", 404, "nothing was decided yet"),
         ("/windows/now", 404, "no model serves"),
-        (f"/models/{SERVES}/windows/2023-03/evidently?first=x&last=y", 400, "a window goes from `first` to `last`"),
-        (f"/models/{SERVES}/windows/2023-03/evidently?first=2023-03-01T00:00:00Z", 400, "a window goes from `first`"),
+        (
+            f"/models/{SERVES}/windows/2023-03/evidently?first=x&last=y",
+            400,
+            "goes from <code>first</code> to <code>last",
+        ),
+        (
+            f"/models/{SERVES}/windows/2023-03/evidently?first=2023-03-01T00:00:00Z",
+            400,
+            "goes from <code>first<",
+        ),
         ("/static/start.html", 404, "there is no start.html here"),
     ],
 )

@@ -30,6 +30,7 @@ def test_both_are_written_into_the_versions_folder(contract: Contract, settings:
     page, text = ((folder / name).read_text(encoding="utf-8") for name in (CARD_PAGE, CARD_TEXT))
     assert re.findall(r"<h2>(.*?)</h2>", page) == list(HEADINGS) == re.findall(r"^## (.*)$", text, flags=re.M)
     assert not re.findall(r"""(?:src|href)=["'](?!data:)[^"']+""", page) and len(page) < 100_000
+    assert "(<code>gap_below</code>)" in page and "(`gap_below`)" in text, "what is typed is code in both"
     assert "accuracy_eval" in page and "| accuracy\\_eval | 0.9000 | 0.861 to 0.929 |" in text
 
 
@@ -50,5 +51,6 @@ def test_what_came_from_people_and_data_stays_text(contract: Contract) -> None:
     text = card_markdown(CardDocument("t", "l", (CardSection("h", (odd, CardList((odd,)), table)),)))
     assert "<script>" not in text.replace("\\<", "").replace("\\>", "") and "](http" not in text.replace("\\]", "")
     assert "\n# c" not in text and "| --- | ---: |" in text
+    assert card_markdown(CardDocument("t", "`a|b` ` `", ())).splitlines()[2] == "`a\\|b` \\` \\`"
     row = text.splitlines()[-3] if text.endswith("\n") else text.splitlines()[-2]
     assert len(re.findall(r"(?<!\\)\|", row)) == 3, row

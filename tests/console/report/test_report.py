@@ -106,7 +106,7 @@ def test_the_page_tells_baselines_by_what_decides(contract: Contract, use_case: 
 
 
 def test_what_came_from_data_cannot_become_markup(page: str) -> None:
-    assert "2 rejected: `age` is missing &lt;b&gt;" in page
+    assert "2 rejected: <code>age</code> is missing &lt;b&gt;" in page
 
 
 def test_the_page_of_a_model_of_numbers_tells_errors_and_intervals(tmp_path: Path) -> None:
