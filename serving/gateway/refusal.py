@@ -59,6 +59,12 @@ def _problem(mistake: dict[str, Any], contract: Contract, batch: bool) -> dict[s
         text = f"{field} is not known; fields there are {', '.join(_fields_beside(where, contract, batch))}"
     elif allowed:
         text = f"{field} is {_shown(mistake['input'])}; allowed is {in_short}"
+    elif kind == "model_type":
+        text = f'{field or "the body"} is {_shown(mistake["input"])}; an object is needed: {{"FIELD": VALUE, …}}'
+    elif kind == "too_short":
+        text = f"{field} is empty; one or more are needed"
+    elif kind == "too_long":
+        text = f"{field} are too many; at most {mistake['ctx']['max_length']:,} are answered at once"
     else:
         text = f"{field or 'the body'}: {mistake['msg']}"
     return {"loc": ["body", *where], "field": field, "msg": text, "type": kind, "allowed": allowed}

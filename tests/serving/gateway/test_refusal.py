@@ -16,3 +16,15 @@ def test_of_many_allowed_values_the_sentence_names_some_and_the_list_stands_once
     problem = caught.value.problems[0]
     assert problem["msg"] == 'plan is "gold"; allowed is one of p00, p01, p02, p03, p04 and 57 more'
     assert problem["allowed"] == "one of " + ", ".join(plans)
+
+
+def test_what_is_no_request_at_all_is_refused_in_the_same_words(churn: Contract) -> None:
+    model = RequestModel(churn)
+    for read, body, told in (
+        (model.read_one, b"[1]", 'the body is [1]; an object is needed: {"FIELD": VALUE, …}'),
+        (model.read_batch, b'{"requests": []}', "requests is empty; one or more are needed"),
+        (model.read_batch, b'{"requests": [' + b"{}," * 1000 + b"{}]}", "requests are too many; at most 1,000 are"),
+    ):
+        with pytest.raises(RefusedRequestError) as caught:
+            read(body)
+        assert caught.value.problems[-1]["msg"].startswith(told), caught.value.problems
