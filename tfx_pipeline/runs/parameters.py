@@ -1,7 +1,7 @@
 """What may differ from run to run: the values bound to the compiled pipeline's runtime parameters."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, get_args
@@ -99,7 +99,9 @@ def changed_model(model: ModelSettings, changes: Mapping[str, object]) -> ModelS
     """
     kind = str(changes.get("kind", model.kind))
     if kind not in MODEL_KINDS:
-        raise WrongUseError(f"there is no kind of model {kind!r}; there are: {', '.join(MODEL_KINDS)}")
+        raise WrongUseError(
+            f"there is no kind of model {kind!r}; {_meant(kind, MODEL_KINDS)}there are: {', '.join(MODEL_KINDS)}"
+        )
     settings = MODEL_KINDS[kind]
     for name in changes:
         if name not in settings.model_fields:
@@ -109,7 +111,9 @@ def changed_model(model: ModelSettings, changes: Mapping[str, object]) -> ModelS
         return model_settings({**start.model_dump(), **changes})
     except ValidationError as error:
         first = error.errors()[0]
-        raise WrongUseError(f"hyper-parameter `{first['loc'][-1]}` is {first['input']!r}: {first['msg']}") from None
+        whole = first["type"].startswith("int_")
+        allowed = "a whole number is needed" if whole else first["msg"].replace("Input", "it")
+        raise WrongUseError(f"hyper-parameter `{first['loc'][-1]}` is {first['input']!r}: {allowed}") from None
 
 
 def changed_balance(contract: Contract, given: object) -> Balance:
@@ -120,7 +124,8 @@ def changed_balance(contract: Contract, given: object) -> Balance:
     """
     found = next((way for way in get_args(Balance) if way == given), None)
     if found is None:
-        raise WrongUseError(f"there is no balance {given!r}; there are: {', '.join(get_args(Balance))}")
+        ways = get_args(Balance)
+        raise WrongUseError(f"there is no balance {given!r}; {_meant(str(given), ways)}there are: {', '.join(ways)}")
     if found != "none" and contract.label.task != "classification":
         what = (
             "of which a row has one, and this label is several"
@@ -134,11 +139,16 @@ def changed_balance(contract: Contract, given: object) -> Balance:
 def _no_hyper_parameter(name: str, kind: str) -> str:
     """What is wrong with a name that a kind of model does not have."""
     allowed = list(MODEL_KINDS[kind].model_fields)
-    hint = "".join(f"did you mean `{close}`? " for close in get_close_matches(name, allowed, n=1))
+    hint = _meant(name, allowed)
     for other, settings in MODEL_KINDS.items():
         if name in settings.model_fields:
             hint = f"it is one of `kind={other}`; "
     return f"`{name}` is not a hyper-parameter of `kind={kind}`; {hint}allowed: {', '.join([*allowed, BALANCE])}"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """An offer of what may have been meant; '' where nothing is near."""
+    return "".join(f"did you mean `{close}`? " for close in get_close_matches(name, list(known), n=1))
 
 
 def bindings(parameters: RunParameters, manifest_sha256: str) -> dict[str, str]:

@@ -166,6 +166,10 @@ def _check_model(own: OwnNetwork, model: object) -> None:
     if not isinstance(model, keras.Model):
         found = f"{type(model).__module__}.{type(model).__name__}"
         raise _wrong(file, f"gave {found}, not a keras.Model; `import keras` (version 3), and return the model")
+    taken = [tuple(one.shape[1:]) for one in getattr(model, "inputs", None) or ()]  # none: it takes what it is given
+    if taken and taken not in ([(columns.width,)], [(None,)]):
+        raise _wrong(file, f"gave a model of {' and '.join(map(str, taken))} columns a row, wanted one tensor of "
+                           f"({columns.width},): `keras.Input(shape=(columns.width,))`")  # fmt: skip
     rows = np.random.default_rng(0).normal(size=(TRIED_ROWS, columns.width)).astype(np.float32)
     with own_errors(file.path):
         answers = np.asarray(model(rows, training=False))

@@ -58,7 +58,7 @@ def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
         (("simulate", "--periods", "99", "--mock-predictions"), "cannot draw month 99"),
         (("train", "--set", "units"), "write NAME=VALUE"),
         (("train", "--set", "unit=50"), "of `kind=network`; did you mean `units`? allowed: kind, layers"),
-        (("train", "--set", "units=many"), "hyper-parameter `units` is 'many'"),
+        (("train", "--set", "units=many"), "`units` is 'many': a whole number is needed"),
         (("train", "--drop", "colour"), "features are training, age"),
         (("nonsense",), "No such command"),
     ],

@@ -23,12 +23,14 @@ def test_texts_become_typed_hyper_parameters(contract: Contract) -> None:
     ("changes", "words"),
     [
         ({"unit": "50"}, r"`unit` is not .* of `kind=network`; did you mean `units`\? allowed: kind, layers, units"),
-        ({"units": "many"}, "`units`"),
-        ({"dropout": "1"}, "`dropout`"),
+        ({"units": "many"}, "`units` is 'many': a whole number is needed"),
+        ({"dropout": "1"}, "`dropout` is '1': it should be less than 1"),
         ({"leaves": "15"}, "`leaves` is not a hyper-parameter of `kind=network`; it is one of `kind=trees`"),
         ({"kind": "trees", "units": "50"}, "of `kind=trees`; it is one of `kind=network`"),
         ({"kind": "trees", "leafs": "15"}, "did you mean `leaves`"),
         ({"kind": "trees", "leaves": "1"}, "`leaves` is '1'"),
+        ({"kind": "tree"}, "no kind of model 'tree'; did you mean `trees`\\?"),
+        ({"balance": "smoot"}, "no balance 'smoot'; did you mean `smote`\\?"),
         ({"kind": "forest"}, "no kind of model 'forest'; there are: network, trees"),
     ],
 )
@@ -53,8 +55,8 @@ def test_a_run_may_even_out_classes_in_its_own_way(contract: Contract) -> None:
     assert (chosen.balance, chosen.model.units) == ("smote", 50)
     assert bindings(chosen, "0" * 64)["balance"] == "smote"
     assert run_parameters(contract, Path("m.json")).balance is None
-    with pytest.raises(WrongUseError, match="no balance 'more'; there are: none, weights, smote, downsample"):
-        run_parameters(contract, Path("m.json"), {"balance": "more"})
+    with pytest.raises(WrongUseError, match="no balance 'all'; there are: none, weights, smote, downsample"):
+        run_parameters(contract, Path("m.json"), {"balance": "all"})
 
 
 def test_numbers_have_no_classes_to_even_out() -> None:

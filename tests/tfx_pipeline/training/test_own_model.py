@@ -78,9 +78,18 @@ def test_one_that_compiles_itself_is_left_as_it_is(tmp_path: Path) -> None:
             4,
             'are no probabilities, such as .*; end it with `activation="softmax"`',
         ),
-        ("return keras.Sequential([keras.Input((9,)), keras.layers.Dense(2)])", 0, "ValueError: "),
+        (
+            "return keras.Sequential([keras.Input((9,)), keras.layers.Dense(2)])",
+            4,
+            r"gave a model of \(9,\) columns a row, wanted one tensor of \(4,\): `keras.Input",
+        ),
+        (
+            "return keras.Sequential([keras.layers.Reshape((9,)), keras.layers.Dense(2)])",
+            0,
+            "ValueError: ",
+        ),
     ],
-    ids=["error", "layer", "nothing", "outputs", "logits", "inputs"],
+    ids=["error", "layer", "nothing", "outputs", "logits", "inputs", "no-inputs"],
 )
 def test_what_is_wrong_with_it_names_file_and_line(tmp_path: Path, body: str, line: int, words: str) -> None:
     own = OwnNetwork(write(tmp_path, body), COLUMNS)
