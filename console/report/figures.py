@@ -245,7 +245,7 @@ def importance_bars(found: PermutationImportance) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    figure.update_xaxes(title=f"{found.metric} is worse by")
+    figure.update_xaxes(title=f"{found.metric.replace('_', ' ')} is worse by")
     return finish(figure, 90 + 30 * len(listed), top=10)
 
 

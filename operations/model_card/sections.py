@@ -38,7 +38,7 @@ def _details(facts: CardFacts) -> Iterator[CardPart]:
         "because of": run.parameters.trigger,
         "decided": _who_decided(facts),
         "hyper-parameters": _named(settings.model_dump()) + _tuned(run),
-        "balance of classes": run.trained.balance if run.trained is not None else "",
+        "balance of classes": run.trained.balance if run.trained is not None and contract.label.classes else "",
         "rows weighted by": "" if run.parameters.weighting == "none" else run.parameters.weighting,
         "features without effect": ", ".join(run.parameters.drop),
         "answers": f"{contract.label.name}: {', '.join(contract.label.class_names) or 'a number, and an interval'}",
@@ -107,8 +107,9 @@ def _factors(contract: Contract) -> Iterator[CardPart]:
 def _metrics(facts: CardFacts) -> Iterator[CardPart]:
     gate = facts.contract.gate
     yield (
-        f"Models are compared by {gate.decides}; the gate checks the metrics listed under {HEADINGS[6]}, each named by "
-        "what it measures and on which rows. Intervals are such that 95 of 100 hold the true value."
+        f"Models are compared by {gate.decides.replace('_', ' ')}; the gate checks the metrics listed under "
+        f"{HEADINGS[6]}, each named by what it measures and on which rows. Intervals are such that 95 of 100 hold "
+        "the true value."
     )
     if gate.beats_naive:
         naive = "what the shares of the classes are in the training rows"
@@ -223,8 +224,8 @@ def _looks_at(run: RunRecord) -> Iterator[CardPart]:
     if found is None:
         return
     yield (
-        f"What it looks at: how much worse {found.metric} is when a feature's values are shuffled, on {found.rows:,} "
-        f"of the {found.of_rows:,} eval rows, over {found.repeats} shuffles (permutation importance):"
+        f"What it looks at: how much worse {found.metric.replace('_', ' ')} is when a feature's values are shuffled, "
+        f"on {found.rows:,} of the {found.of_rows:,} eval rows, over {found.repeats} shuffles (permutation importance):"
     )
     rows = ((one.feature, f"{one.mean:+.4f}", f"{one.spread:.4f}") for one in found.features)
     yield CardTable(("feature", "worse by", "spread"), tuple(rows), ("worse by", "spread"))
@@ -262,9 +263,10 @@ def _caveats(facts: CardFacts) -> Iterator[CardPart]:
     found = list(_found(facts))
     if found:
         yield CardList(tuple(found))
-    if contract.truth_delay:
+    if delay := contract.truth_delay:
+        periods = f"{delay} {contract.period}{'' if delay == 1 else 's'}"
         yield (
-            f"The truth of {contract.a_period} takes {contract.truth_delay} {contract.period}s to arrive: until then "
+            f"The truth of {contract.a_period} takes {periods} to arrive: until then "
             "how good it is in production is estimated, and drift is what there is to see."
         )
 
