@@ -131,7 +131,7 @@ def _against(reports: Sequence[DriftReport], contract: Contract) -> list[str]:
     for report in reports:
         if report.features:
             named.setdefault(report.against, []).append(_name(report))
-    return [f"measured against {against}: {_span(names)}" for against, names in named.items()]
+    return [f"{_span(names)}: measured against {against}" for against, names in named.items()]
 
 
 def _span(names: Sequence[str]) -> str:

@@ -148,8 +148,9 @@ def no_truth(use_case: UseCase, period: int, known: Iterable[str]) -> str:
     source = contract.label.source
     text = f"{contract.period} {period} ({contract.period_name(period)}) has no labelled rows in gold"
     text += f"; its ground truth ({source}) was not taken in yet"
-    if period and contract.truth_delay:
-        text += f", by the contract it comes {contract.truth_delay} {contract.period}s after the {contract.period}"
+    if period and (delay := contract.truth_delay):
+        periods = f"{delay} {contract.period}{'' if delay == 1 else 's'}"
+        text += f", by the contract it comes {periods} after the {contract.period}"
     if clock.is_wall:
         text += f" ({clock.due_in_words(source, period)})"
     elif period and contract.truth_delay:

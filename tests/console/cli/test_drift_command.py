@@ -7,7 +7,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from console.cli.drift import _confidence, _drifted_alone, _episode, _reasons, _windows
+from console.cli.drift import _against, _confidence, _drifted_alone, _episode, _reasons, _windows
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.exceptions import NotFoundError
@@ -48,6 +48,17 @@ def test_the_confidence_has_a_column_where_it_was_measured(contract: Contract) -
     assert header[-2:] == ["prediction", "confidence"]
     assert (older[-2:], row[-2:]) == (["0.0200", "-"], ["0.0200", "*0.3000"])
     assert _confidence([report(), moved, moved]) == ["the model's confidence drifted first in 2023-12 (distance 0.300)"]
+
+
+def test_windows_are_told_with_the_requests_they_were_measured_against(contract: Contract) -> None:
+    monitoring = contract.monitoring.model_copy(update={"reference": "last_good"})
+    first = report(window=WINDOW.model_copy(update={"period": "2023-11"}), reference_note="no good month yet")
+    later = report(reference="last_good", reference_periods=("2023-11",))
+    assert _against([first, later], contract) == []
+    assert _against([first, later], contract.model_copy(update={"monitoring": monitoring})) == [
+        "2023-11: measured against train: no good month yet",
+        "2023-12: measured against last good: 2023-11",
+    ]
 
 
 def test_in_a_narrow_terminal_a_window_names_what_drifted_the_furthest_first() -> None:
