@@ -11,7 +11,11 @@ STATUS_SECONDS = 3.0
 
 def pushed_versions(use_case: UseCase) -> list[str]:
     """The complete versions in the models folder, oldest first. Other folders in it are not versions."""
-    folder = use_case.folder("models")
+    return complete_versions(use_case.folder("models"))
+
+
+def complete_versions(folder: Path) -> list[str]:
+    """The same of a model's folder, for who has no contract of it; none where it is not there."""
     if not folder.is_dir():
         return []
     complete = [p.name for p in folder.iterdir() if p.name.isdigit() and (p / SAVED_MODEL).is_file()]

@@ -188,7 +188,7 @@ COMMANDS = {
     ),
     "serve models": Command(
         "serve_models",
-        "Serve the newest pushed model over TensorFlow Serving's REST and gRPC APIs; new versions go live at once.",
+        "Serve the newest pushed models of all use cases over TensorFlow Serving's APIs; new ones go live at once.",
         {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}, "epilog": MODEL_SERVER_FLAGS},
     ),
     "serve gateway": Command(

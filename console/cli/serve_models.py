@@ -1,19 +1,25 @@
 """`lakeloop serve models`: the model server."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from console.cli.options import open_use_case
 from console.cli.render import console
-from console.cli.use_case_option import UseCaseOption
+from console.cli.use_case_option import OnlyOption
 from lakeloop.exceptions import NotFoundError
-from lakeloop.pushed_models import model_folder
+from lakeloop.served_models import check_served, kept_config, pushed_names, served_names
+from lakeloop.settings import Settings, check_home, load_settings
 from serving.model_server import flags
 from serving.model_server.model_config import newest_of, read_config
 from serving.model_server.server import Ports, serve
+
+CONFIG_SECONDS = 0.5
+"""Between two looks at the file of all models: a first push is served within two looks and its load."""
 
 
 def models_command(
@@ -38,30 +44,46 @@ def models_command(
             "version policies and labels.",
         ),
     ] = None,
-    use_case: UseCaseOption = "",
+    only: OnlyOption = None,
+    use_case: Annotated[str, typer.Option("--use-case", "-u", help="The same as --only, for one use case.")] = "",
 ) -> None:
-    """Serve the newest pushed model over TensorFlow Serving's REST and gRPC APIs; new versions go live at once."""
-    case = open_use_case(use_case)
+    """Serve the newest pushed models of all use cases over TensorFlow Serving's APIs; new ones go live at once."""
+    named = use_case or context.find_root().params.get("use_case")
+    settings = load_settings(served_use_cases=",".join([*(only or ()), *([named] if named else [])]))
     given = flags.parse(context.args, "lakeloop serve models")
     model_config = model_config or given.model_config_file
-    if given.model_base_path is not None:
-        served = newest_of({given.model_name: given.model_base_path})
-    elif model_config is not None:
-        served = read_config(model_config)
-    else:
-        served = newest_of({case.name: case.folder("models")})
-        try:
-            model_folder(case)
-        except NotFoundError:
-            if not wait:
-                raise
+    defaults = settings.model_server_port, settings.model_server_grpc_port
+    options = flags.options_of(given, host, flags.ports_of(given, port, grpc_port, defaults), poll)
+    with ExitStack() as stack:
+        if given.model_base_path is not None:
+            served = newest_of({given.model_name: given.model_base_path})
+        else:
+            if model_config is None:
+                _check(settings, wait)
+                model_config = stack.enter_context(kept_config(settings))
+                options = replace(options, config_seconds=CONFIG_SECONDS)
+            served = read_config(model_config)
+        serve(served, options, _ready(list(served)), model_config)
 
+
+def _check(settings: Settings, wait: bool) -> None:
+    """Raises for a use case that is not there, and without `wait` where nothing was pushed at all."""
+    check_home(settings)
+    check_served(settings)
+    if not wait and not pushed_names(settings):
+        raise NotFoundError(
+            f"no model of {', '.join(served_names(settings)) or 'any use case'} was pushed yet; `lakeloop train` "
+            "pushes one the gate has blessed, and --wait starts without one"
+        )
+
+
+def _ready(served: list[str]) -> Callable[[Ports], None]:
     def ready(ports: Ports) -> None:
         for name in served:
             url = f"http://{ports.host}:{ports.rest}/v1/models/{quote(name, safe='')}"
             console.print(f"{name}: {url}\n  curl {url}\n  curl {url}/metadata", soft_wrap=True)
+        if not served:
+            console.print(f"REST: http://{ports.host}:{ports.rest}, waiting for a first push", soft_wrap=True)
         console.print(f"gRPC: {ports.host}:{ports.grpc}  (Ctrl-C stops)", soft_wrap=True)
 
-    defaults = case.settings.model_server_port, case.settings.model_server_grpc_port
-    ports = flags.ports_of(given, port, grpc_port, defaults)
-    serve(served, flags.options_of(given, host, ports, poll), ready, model_config)
+    return ready

@@ -86,7 +86,7 @@ def read_config(file: Path) -> dict[str, ModelConfig]:
         collector = model.logging_config.log_collector_config
         if collector.filename_prefix and "://" not in collector.filename_prefix:
             collector.filename_prefix = str(file.resolve().parent / collector.filename_prefix)
-    if not config.model_config_list.config:
+    if config.WhichOneof("config") is None:  # an empty list is one: a model may come
         raise WrongUseError(f"{file} lists no model. It looks like {_EXAMPLE}")
     try:
         return from_proto(config)
