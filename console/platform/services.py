@@ -59,15 +59,13 @@ def _loopback(port: int) -> str:
 
 
 def _answering(settings: Settings) -> tuple[Service, ...]:
-    models_folder = (Path(settings.area("models")) / settings.use_case).absolute()
     lakeloop, models = lakeloop_program(), _loopback(settings.model_server_port)
     gateway, monitor = _loopback(settings.gateway_port), _loopback(settings.monitor_port)
     return (
         Service(
             "models",
             (
-                sys.executable, "-m", "serving.model_server",
-                "--model", f"{settings.use_case}={models_folder}",
+                lakeloop, "-v", "serve", "models", "--wait",
                 "--port", str(settings.model_server_port), "--grpc-port", str(settings.model_server_grpc_port),
             ),
             f"{models}/v1/models/{settings.use_case}",
