@@ -1,7 +1,7 @@
 """What the monitor tells Prometheus: every gauge, from a snapshot that is ready to read."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -150,10 +150,14 @@ GAUGES = (
 """Every metric of the monitor. docs/monitoring.md describes each."""
 
 
-class Exporter(Collector):
-    """The metrics of what is watched: use case -> (its contract, a way to its newest snapshot that never waits)."""
+Watched = dict[str, tuple[Contract, Callable[[], Snapshot]]]
+"""Use case -> (its contract, a way to its newest snapshot that never waits)."""
 
-    def __init__(self, watched: Mapping[str, tuple[Contract, Callable[[], Snapshot]]]) -> None:
+
+class Exporter(Collector):
+    """The metrics of what is watched now."""
+
+    def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -163,7 +167,7 @@ class Exporter(Collector):
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        snapshots = [(contract, read()) for contract, read in self._watched.values()]
+        snapshots = [(contract, read()) for contract, read in list(self._watched.values())]
         for gauge in GAUGES:
             family = GaugeMetricFamily(gauge.name, gauge.text, labels=("use_case", "model_version", *gauge.labels))
             for contract, shown in snapshots:

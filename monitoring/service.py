@@ -6,43 +6,42 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
-from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import HttpServer, http_config, listen
+from lakeloop.live_use_cases import LiveUseCases
 from lakeloop.use_case import UseCase
 from monitoring.airflow_client import AirflowClient
 from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_alerts
-from monitoring.dashboard.router import dashboard_router
 from monitoring.exceptions import AlertGroupError
 from monitoring.exporter import Exporter
-from monitoring.live import LiveMonitor, Performance
-from monitoring.monitor_lock import only_monitor
+from monitoring.live import Performance
 from monitoring.notifier import Notifier
 from monitoring.outbox import Outbox
+from monitoring.watched_case import Making, Pages, no_performance
+from monitoring.watched_cases import WatchedCases
 
-Pages = Callable[[LiveMonitor], APIRouter]
-"""Further pages of the service, made of what the live monitor knows."""
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 GRACE_SECONDS = 5
 NOBODY_IS_TOLD = "no target is set (LAKELOOP_NOTIFY); nobody is told"
 
 
 class Parts:
-    """The threads behind the service: the live monitor, the outbox where there is an Airflow, and who tells people."""
+    """What is behind the service: the watched use cases, the outbox where there is an Airflow, and who tells people."""
 
-    def __init__(self, use_case: UseCase, performance: Performance | None) -> None:
-        self.outbox = (
-            Outbox(use_case.settings, AirflowClient(use_case.settings)) if use_case.settings.airflow_url else None
-        )
-        self.notifier = Notifier(use_case.settings)
+    def __init__(
+        self, live: LiveUseCases, performance: Callable[[UseCase], Performance | None], pages: Pages | None
+    ) -> None:
+        settings = live.settings
+        self.outbox = Outbox(settings, AirflowClient(settings)) if settings.airflow_url else None
+        self.notifier = Notifier(settings)
         self.alerts = CurrentAlerts()
-        self.monitor = LiveMonitor(use_case, performance, self.new_event)
-        self.exporter = Exporter({use_case.name: (use_case.contract, lambda: self.monitor.snapshot)})
+        self.cases = WatchedCases(live, Making(self.new_event, lambda: self.exporter.text(), performance, pages))
+        self.exporter = Exporter(self.cases.watched)
 
     def new_event(self) -> None:
         """The ledger has a new event: deliver it now, and tell people."""
@@ -50,37 +49,45 @@ class Parts:
             self.outbox.wake()
         self.notifier.wake()
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin to watch and to deliver."""
-        self.monitor.start()
+        await self.cases.start()
         if self.outbox is not None:
             self.outbox.start()
         if self.notifier.has_targets:
             self.notifier.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End all threads."""
-        self.monitor.stop()
+        await self.cases.stop()
         if self.outbox is not None:
-            self.outbox.stop()
+            await run_in_threadpool(self.outbox.stop)
         if self.notifier.has_targets:
-            self.notifier.stop()
+            await run_in_threadpool(self.notifier.stop)
 
 
-def make_app(use_case: UseCase, performance: Performance | None = None, pages: Pages | None = None) -> FastAPI:
-    """The service of one use case.
+def make_app(
+    live: LiveUseCases,
+    performance: Callable[[UseCase], Performance | None] = no_performance,
+    pages: Pages | None = None,
+) -> FastAPI:
+    """The service of all use cases of a folder, which it follows.
 
-    Raises WrongUseError if Airflow's password file cannot be read, or a target of notifications cannot be used.
+    Raises:
+        WrongUseError: Airflow's password file cannot be read, or a target of notifications cannot be used.
+        LakeloopError: no use case can be watched; the text says why.
     """
-    parts = Parts(use_case, performance)
+    return _app(live, Parts(live, performance, pages))
 
+
+def _app(live: LiveUseCases, parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        parts.start()
+        await parts.start()
         try:
             yield
         finally:
-            await run_in_threadpool(parts.stop)
+            await parts.stop()
 
     app = FastAPIOffline(
         redoc_url=None,
@@ -105,7 +112,7 @@ def make_app(use_case: UseCase, performance: Performance | None = None, pages: P
             return _json({"detail": malformed.problems, "example": EXAMPLE}, 422)
         parts.alerts.update(group.alerts)
         try:
-            outcome = await run_in_threadpool(handle, group, use_case.settings)
+            outcome = await run_in_threadpool(handle, group, live.settings)
         except (LakeloopError, SQLAlchemyError) as error:  # Alertmanager sends it again after a 5xx
             return _json({"detail": [{"field": "", "msg": f"the ledger cannot be written now: {error}"}]}, 503)
         if outcome.new:
@@ -118,61 +125,76 @@ def make_app(use_case: UseCase, performance: Performance | None = None, pages: P
         monitor sees them.
         """
         known = parts.alerts.firing()
-        told = {alert["labels"].get("alertname") for alert in known}
-        own = [*parts.monitor.rejected.alerts(), *parts.monitor.overdue.alerts()]
-        return _json({"alerts": [*known, *(alert for alert in own if alert["labels"]["alertname"] not in told)]})
+        told = {_what(alert) for alert in known}
+        monitors = [case.monitor for case in parts.cases.all.values()]
+        own = [alert for one in monitors for alert in (*one.rejected.alerts(), *one.overdue.alerts())]
+        return _json({"alerts": [*known, *(alert for alert in own if _what(alert) not in told)]})
 
     @app.get("/health")
     async def health() -> Response:
-        """How the monitor is doing."""
-        return _json(_health(parts, use_case.contract))
+        """How the monitor is doing: the use case at the root, and in short all."""
+        return _json(_health(parts))
 
-    app.include_router(dashboard_router(use_case, parts.exporter.text, use_case.settings.prometheus_url))
-    if pages is not None:
-        app.include_router(pages(parts.monitor))
+    @app.get("/{use_case}/health")
+    async def health_of(use_case: str) -> Response:
+        """How it is doing with one use case."""
+        case, problems = parts.cases.all.get(use_case), parts.cases.problems
+        if case is not None:
+            return _json(case.health(problems.get(use_case, "")))
+        why = problems.get(use_case) or f"there is no use case {use_case!r} here"
+        there = ", ".join(sorted(parts.cases.all))
+        return _json({"detail": [{"field": "", "msg": f"{why}; there are {there}"}]}, 404)
+
+    app.mount("/", parts.cases.pages)
     return app
 
 
 def serve(
-    use_case: UseCase,
+    live: LiveUseCases,
     host: str,
     port: int,
     on_ready: Callable[[str, int], None] = lambda host, port: None,
-    performance: Performance | None = None,
+    performance: Callable[[UseCase], Performance | None] = no_performance,
     pages: Pages | None = None,
 ) -> None:
     """Watch until SIGINT or SIGTERM. `on_ready(host, port)` is called when it listens (port 0: with the port chosen).
 
     Raises:
         AddressTakenError: the port is another's.
-        BusyError: another process watches this use case.
+        BusyError: another process watches the only use case there is.
+        LakeloopError: no use case can be watched; the text says why.
     """
-    app = make_app(use_case, performance, pages)
-    listener = listen(host, port, "monitor")
-    with closing(listener), only_monitor(use_case):
-        config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)
-        HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
+    with closing(listen(host, port, "monitor")) as listener:
+        parts = Parts(live, performance, pages)
+        try:
+            config = http_config(_app(live, parts), lifespan="on", grace_seconds=GRACE_SECONDS)
+            HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
+        finally:
+            parts.cases.release()
 
 
-def _health(parts: Parts, contract: Contract) -> dict[str, Any]:
-    shown = parts.monitor.snapshot
+def _what(alert: dict[str, Any]) -> tuple[str | None, str | None]:
+    labels = alert["labels"]
+    return labels.get("alertname"), labels.get("use_case")
+
+
+def _health(parts: Parts) -> dict[str, Any]:
+    cases, problems = parts.cases, parts.cases.problems
     outbox = parts.outbox.problem if parts.outbox else "no Airflow is set (LAKELOOP_AIRFLOW_URL); events stay here"
+    shown = cases.default.health(problems.get(cases.default.use_case.name, ""))
+    found = {name: case.health(problems.get(name, "")) for name, case in cases.all.items()}
+    problem_of = {name: one["problem"] or one["contract_problem"] for name, one in found.items()}
+    listed = [
+        *({"name": name, "status": found[name]["status"], "problem": why} for name, why in problem_of.items()),
+        *({"name": name, "status": "refused", "problem": why} for name, why in problems.items() if name not in found),
+    ]
     return {
-        "status": "degraded" if shown.problem or (parts.outbox and outbox) or parts.notifier.problem else "ok",
-        "use_case": contract.use_case,
-        "problem": shown.problem,
-        "model_version": shown.model_version,
-        "model_available": shown.model_available,
-        "model_problem": shown.model_problem,
-        "state": shown.report.state if shown.report else "not measured yet",
-        "reason": shown.report.reason if shown.report else "",
-        "requests_in_window": shown.rows,
-        "windows_measured": shown.windows,
-        "episode": shown.episode_id,
-        "events_not_delivered": shown.undelivered,
+        **shown,
+        "status": "degraded" if (parts.outbox and outbox) or parts.notifier.problem else shown["status"],
         "outbox_problem": outbox,
         "notifications_waiting": parts.notifier.waiting,
         "notifications_problem": parts.notifier.problem or ("" if parts.notifier.has_targets else NOBODY_IS_TOLD),
+        "use_cases": sorted(listed, key=lambda one: str(one["name"])),
     }
 
 

@@ -26,6 +26,7 @@ from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
 from monitoring.drift.evidently_page import evidently_page
 from monitoring.drift.reference import NoReference, Reference
+from monitoring.page_place import ALONE, PagePlace
 from operations.baselines import MEANINGS
 from operations.drift.windows import find_window, read_window, reference_of_window
 from operations.features.catalogue import describe_features
@@ -49,10 +50,10 @@ class Present:
     window: Callable[[], tuple[Reference | NoReference, pd.DataFrame]]
 
 
-def pages_router(use_case: UseCase, present: Present) -> APIRouter:
-    """All pages of a use case. Unknown models, runs, periods and ids answer 404 with what there is."""
+def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) -> APIRouter:
+    """All pages of a use case, at their place. Unknown models, runs, periods and ids answer 404 with what there is."""
     contract = use_case.contract
-    site, runs, counting = Site(contract), KnownRuns(use_case), Counting(use_case)
+    site, runs, counting = Site(contract, place), KnownRuns(use_case), Counting(use_case)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -124,7 +125,11 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
     @router.get("/models/{version}")
     def model(version: str) -> HTMLResponse:
         run = runs.of_version(version)
-        return unknown_model(version) if run is None else model_html(run, f"/lineage/model/{version}?embedded=1")
+        return (
+            unknown_model(version)
+            if run is None
+            else model_html(run, f"{place.root}/lineage/model/{version}?embedded=1")
+        )
 
     @router.get("/models/{version}/card")
     def card(version: str) -> HTMLResponse:
@@ -148,7 +153,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             return missing(
                 f"Run {run_id}", NotFoundError(f"there is no run {run_id}; the start page lists the known ones")
             )
-        return model_html(run, f"/lineage/run/{quote(run_id)}?embedded=1")
+        return model_html(run, f"{place.root}/lineage/run/{quote(run_id)}?embedded=1")
 
     @router.get("/decisions/{decision_id}")
     def decision(decision_id: str) -> HTMLResponse:
@@ -203,7 +208,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             page = site.page("ask.html", of=of, problem=str(problem))
             return HTMLResponse(page, 400 if isinstance(problem, WrongUseError) else 404, headers=HEADERS)
         if kind:
-            return RedirectResponse(f"/lineage/{kind}/{quote(of.strip())}", 303)
+            return RedirectResponse(f"{place.root}/lineage/{kind}/{quote(of.strip())}", 303)
         return html("ask.html", of="", problem="")
 
     @router.get("/lineage/{kind}/{subject:path}")

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from console.words import coded, counted
 from lakeloop.contract import Contract
 from lakeloop.interval import wilson_interval
+from monitoring.page_place import PagePlace
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "report"
@@ -38,10 +39,10 @@ EVIDENTLY_POLICY = (
 
 
 class Site:
-    """The pages of one use case."""
+    """The pages of one use case, at their place."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+    def __init__(self, contract: Contract, place: PagePlace) -> None:
+        self._contract, self._place = contract, place
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader([HERE / "templates", REPORT]),
             autoescape=True,
@@ -51,11 +52,14 @@ class Site:
         self._environment.filters["coded"] = coded
         self._environment.filters["counted"] = counted
         self._environment.globals["interval"] = wilson_interval
+        self._environment.globals["root"] = place.root
         self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
 
     def page(self, template: str, **values: Any) -> str:
         """One page as HTML."""
-        return self._environment.get_template(template).render(contract=self._contract, **values)
+        return self._environment.get_template(template).render(
+            contract=self._contract, others=self._place.others(), **values
+        )
 
 
 def figure_element(figure: go.Figure, name: str = "figure") -> str:

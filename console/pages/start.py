@@ -139,7 +139,7 @@ def services(use_case: UseCase) -> Mapping[str, tuple[str, str]]:
             settings.airflow_url or f"{here}{settings.airflow_port}",
             "runs, assets, questions to people",
         ),
-        "Gateway": (settings.gateway, "try the model in a form"),
+        "Gateway": (f"{settings.gateway}/{use_case.name}/", "try the model in a form"),
         "Model server": (
             f"{settings.model_server}/v1/models/{use_case.name}",
             "TensorFlow Serving's REST API",

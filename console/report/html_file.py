@@ -20,6 +20,7 @@ def write_page(template: str, path: Path, *, contract: Contract, created: str, *
     environment.filters["figure"] = embedded
     environment.filters["coded"] = coded
     environment.filters["counted"] = counted
+    environment.globals["root"] = ""
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     page = environment.get_template(template).render(
         frame="frame.html", served=False, contract=contract, created=created, plotly=get_plotlyjs(), **values

@@ -13,7 +13,6 @@ import plotly
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from lakeloop.contract import Contract
 from lakeloop.contract.label import Task
 from lakeloop.exceptions import first_line
 from lakeloop.static_files import add_static_files
@@ -21,6 +20,7 @@ from lakeloop.use_case import UseCase
 from monitoring.dashboard.history import FILLED_BY, NO_PAST, History, read_history
 from monitoring.dashboard.panels import panels_of
 from monitoring.dashboard.present import SECONDS, Fetch, Present, present
+from monitoring.page_place import ALONE, PagePlace
 
 PAGE = Path(__file__).with_name("page")
 PLOTLY = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
@@ -38,13 +38,15 @@ HEADERS = {
 HISTORY_SECONDS = 5.0
 
 
-def dashboard_router(use_case: UseCase, metrics_page: Callable[[], bytes], prometheus_url: str = "") -> APIRouter:
+def dashboard_router(
+    use_case: UseCase, metrics_page: Callable[[], bytes], prometheus_url: str = "", place: PagePlace = ALONE
+) -> APIRouter:
     """GET /dashboard, /dashboard/data and /dashboard/static/…; `metrics_page` gives the monitor's own metrics.
 
     Without `prometheus_url` the present is read from the monitor's and the gateway's metrics pages.
     """
     router = APIRouter(include_in_schema=False)
-    page = _render(use_case.contract)
+    template = _template()
     past = _Past(use_case)
 
     async def own() -> bytes:
@@ -57,6 +59,7 @@ def dashboard_router(use_case: UseCase, metrics_page: Callable[[], bytes], prome
 
     @router.get("/dashboard")
     def dashboard() -> HTMLResponse:
+        page = template.render(contract=use_case.contract, root=place.root, others=place.others())
         return HTMLResponse(page, headers=HEADERS)
 
     @router.get("/dashboard/data")
@@ -128,8 +131,8 @@ def _page(base: str) -> Fetch:
     return fetch
 
 
-def _render(contract: Contract) -> str:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    return environment.get_template("dashboard.html").render(contract=contract)
+    return environment.get_template("dashboard.html")

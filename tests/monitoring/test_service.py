@@ -16,6 +16,7 @@ from lakeloop.contract import Contract
 from lakeloop.events import all_events
 from lakeloop.exceptions import AddressTakenError, BusyError, WrongUseError
 from lakeloop.http_server import HttpServer, http_config, listen
+from lakeloop.live_use_cases import GivenUseCase
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.monitor_lock import only_monitor
@@ -57,7 +58,7 @@ def running(use_case: UseCase) -> Iterator[httpx.Client]:
     """The service, and who asks it."""
     listener = listen("127.0.0.1", 0, "monitor")
     ready = threading.Event()
-    server = HttpServer(http_config(make_app(use_case), lifespan="on", grace_seconds=2), ready.set)
+    server = HttpServer(http_config(make_app(GivenUseCase(use_case)), lifespan="on", grace_seconds=2), ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     assert ready.wait(240)
@@ -132,13 +133,13 @@ def test_a_port_that_is_taken_is_said(silent: Settings, contract: Contract) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(AddressTakenError, match="taken by another process"):
-            serve(UseCase(silent, contract), "127.0.0.1", taken.getsockname()[1])
+            serve(GivenUseCase(UseCase(silent, contract)), "127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_second_monitor_of_the_same_use_case_is_refused(silent: Settings, contract: Contract) -> None:
     another = rf"another monitor \(process {os.getpid()}\) watches insurance"
     with only_monitor(open_use_case(silent)), pytest.raises(BusyError, match=another):
-        serve(UseCase(silent, contract), "127.0.0.1", 0)
+        serve(GivenUseCase(UseCase(silent, contract)), "127.0.0.1", 0)
     with only_monitor(open_use_case(silent)):  # and the lock is free again
         pass
 
@@ -173,4 +174,4 @@ def test_people_are_told_of_drift_and_of_every_other_alarm_once(
 def test_a_target_that_cannot_be_used_is_said_at_the_start(home: Settings, contract: Contract) -> None:
     wrong = home.model_copy(update={"notify": SecretStr("slack://only-one-token")})
     with pytest.raises(WrongUseError, match=r"target 1 slack://… cannot be used; write it as https://hooks\.slack"):
-        serve(UseCase(wrong, contract), "127.0.0.1", 0)
+        serve(GivenUseCase(UseCase(wrong, contract)), "127.0.0.1", 0)

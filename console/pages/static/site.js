@@ -51,7 +51,7 @@ async function showWindow(form) {
 async function showServices() {
   const links = document.querySelectorAll("[data-service]");
   if (!links.length) return;
-  const answers = await (await fetch("/services")).json();
+  const answers = await (await fetch(`${document.documentElement.dataset.root}/services`)).json();
   for (const link of links) {
     const runs = answers[link.dataset.service];
     link.classList.add(runs ? "answers" : "silent");
@@ -65,3 +65,5 @@ showServices();
 for (const form of document.querySelectorAll("form[data-window]")) {
   form.addEventListener("submit", (event) => { event.preventDefault(); showWindow(form); });
 }
+
+document.querySelector(".chooser")?.addEventListener("change", (event) => location.assign(event.target.value));

@@ -206,7 +206,7 @@ async function draw() {
   if (document.hidden) return;
   let data;
   try {
-    const answer = await fetch("/dashboard/data");
+    const answer = await fetch(`${document.documentElement.dataset.root}/dashboard/data`);
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     data = await answer.json();
   } catch (error) {
@@ -232,3 +232,5 @@ async function keepDrawing() {
 
 document.addEventListener("visibilitychange", draw);
 keepDrawing();
+
+document.querySelector(".chooser")?.addEventListener("change", (event) => location.assign(`${event.target.value}dashboard`));

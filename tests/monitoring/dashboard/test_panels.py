@@ -6,6 +6,7 @@ import re
 import promql_parser
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
 from lakeloop.contract import Contract
 from lakeloop.fallback import Prediction
@@ -31,7 +32,7 @@ def exported(contract: Contract) -> set[str]:
     gateway.model_version("7")
     gateway.count(Prediction("low", 2, (0.1, 0.1, 0.8), "model", "ok"))
     gateway.seconds.labels(contract.use_case, "/predict").observe(0.01)
-    lines = [line for line in gateway.text().decode().splitlines() if not line.startswith("#")]
+    lines = [line for line in generate_latest(gateway).decode().splitlines() if not line.startswith("#")]
     return {re.split(r"[{ ]", line)[0] for line in lines} | {gauge.name for gauge in GAUGES}
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI, Response
+from prometheus_client import generate_latest
 
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
@@ -58,7 +59,7 @@ def exporters(contract: Contract) -> tuple[bytes, bytes]:
         contract.use_case: (contract, lambda: shown),
         "other": (beside, lambda: Snapshot(model_version="9", rows=999999)),
     })  # fmt: skip
-    return monitor.text(), gateway.text()
+    return monitor.text(), generate_latest(gateway)
 
 
 def ask(contract: Contract, prometheus: str, *pages: bytes) -> Present:

@@ -1,0 +1,147 @@
+"""All use cases of the monitor, which follows their folder: new ones are watched, changed ones anew, gone ones not."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+
+from starlette.types import Receive, Scope, Send
+
+from lakeloop.contract import Contract
+from lakeloop.exceptions import BusyError, LakeloopError
+from lakeloop.live_use_cases import LiveUseCases
+from lakeloop.use_case import UseCase
+from monitoring.exporter import Watched
+from monitoring.monitor_lock import only_monitor
+from monitoring.page_place import PagePlace
+from monitoring.watched_case import Making, WatchedCase
+
+log = logging.getLogger(__name__)
+
+FOLLOW_SECONDS = 2.0
+
+
+class WatchedCases:
+    """The use cases that are watched, by name; each has its lock while it is.
+
+    Raises:
+        LakeloopError: there is none that can be watched.
+        BusyError: another process watches the only one there is.
+    """
+
+    def __init__(self, live: LiveUseCases, making: Making) -> None:
+        self._live, self._making = live, making
+        self._locks: dict[str, ExitStack] = {}
+        self._following: asyncio.Task[None] | None = None
+        self.watched: Watched = {}
+        found = {name: use_case for name, use_case in live.look().new.items() if self._held(use_case)}
+        if not found:
+            problems = list(live.problems.values())
+            raise problems[0] if len(problems) == 1 else LakeloopError("\n".join(map(str, problems)))
+        self._default = live.settings.use_case if live.settings.use_case in found else min(found)
+        self._cases: dict[str, WatchedCase] = {}
+        for name, use_case in found.items():
+            self._put(name, self._made(use_case))
+
+    @property
+    def default(self) -> WatchedCase:
+        """The use case whose pages stand at the service's own root."""
+        return self._cases[self._default]
+
+    @property
+    def all(self) -> Mapping[str, WatchedCase]:
+        """Those that are watched, by name."""
+        return self._cases
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why the newest contract of a use case is not in force, or the use case is not watched, by name."""
+        return {name: str(problem) for name, problem in self._live.problems.items()}
+
+    async def pages(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The pages of all: those of a use case below its name, those of the default at the root, too."""
+        name = scope["path"].split("/")[1]
+        case = self._cases.get(name)
+        if case is None or name in self._own_paths():
+            case, below = self.default, ""
+        else:
+            below = f"/{name}"
+        await case.app({**scope, "root_path": scope.get("root_path", "") + below}, receive, send)
+
+    async def start(self) -> None:
+        """Start all, and follow the folder."""
+        for case in self._cases.values():
+            await case.start()
+        self._following = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """End all."""
+        if self._following is not None:
+            self._following.cancel()
+        await asyncio.gather(*(case.stop() for case in self._cases.values()))
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the locks."""
+        for lock in self._locks.values():
+            lock.close()
+        self._locks.clear()
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                await self._look()
+            except Exception:
+                log.exception("event=use_cases_unreadable folder=%s", self._live.settings.use_cases)
+
+    async def _look(self) -> None:
+        changes = await asyncio.to_thread(self._live.look)
+        for name in changes.gone & self._cases.keys() - {self._default}:
+            await self._cases.pop(name).stop()
+            self.watched.pop(name, None)
+            self._locks.pop(name).close()
+            log.info("event=use_case_gone use_case=%s", name)
+        for name, use_case in changes.new.items():
+            if not self._held(use_case):
+                continue
+            try:
+                case = await asyncio.to_thread(self._made, use_case)
+            except LakeloopError as problem:
+                self._live.refuse(name, problem)
+                continue
+            if name in self._cases:  # two would count every request twice
+                await self._cases[name].stop()
+            await case.start()
+            self._put(name, case)
+            log.info("event=use_case_watched use_case=%s", name)
+
+    def _made(self, use_case: UseCase) -> WatchedCase:
+        root = "" if use_case.name == self._default else f"/{use_case.name}"
+        return WatchedCase(use_case, PagePlace(root, self._titles), self._making)
+
+    def _put(self, name: str, case: WatchedCase) -> None:
+        self._cases[name] = case
+        contract: Contract = case.use_case.contract
+        self.watched[name] = (contract, lambda: case.monitor.snapshot)
+
+    def _titles(self) -> dict[str, str]:
+        return {f"{case.place.root}/": case.use_case.contract.title for _, case in sorted(self._cases.items())}
+
+    def _own_paths(self) -> set[str]:
+        """First parts of the pages' own paths: a use case called so has its pages at no path of its own."""
+        return {route.path.split("/")[1] for route in self.default.app.routes if hasattr(route, "path")}
+
+    def _held(self, use_case: UseCase) -> bool:
+        """Whether this process alone watches the use case."""
+        if use_case.name in self._locks:
+            return True
+        stack = ExitStack()
+        lock: AbstractContextManager[None] = only_monitor(use_case)
+        try:
+            stack.enter_context(lock)
+        except BusyError as busy:
+            self._live.refuse(use_case.name, busy)
+            return False
+        self._locks[use_case.name] = stack
+        return True
