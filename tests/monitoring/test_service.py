@@ -82,8 +82,8 @@ def test_the_metrics_show_the_newest_window(
     ):  # fmt: skip
         assert line % labels in page or line.replace("{%s}", "{" + labels + "}") in page, line
     assert 'drift_score_by_columns{feature="miles"' in page and "realised_accuracy{" not in page
-    health = service.get("/health").json()
-    assert health["status"] == "ok" and health["state"] == "drift" and health["episode"]
+    health = eventually(lambda: (told := service.get("/health").json())["status"] == "ok" and told)
+    assert health["state"] == "drift" and health["episode"]
     assert f'drift_episode_open{{episode="{health["episode"]}",{labels}}} 1.0' in page
 
     assert "Car insurance" in service.get("/dashboard").text
