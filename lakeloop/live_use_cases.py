@@ -3,8 +3,9 @@
 A contract is checked first. One that breaks harms nobody: what was in force before goes on, and the problem is told.
 """
 
+import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lakeloop.use_case import CONTRACT_FILE, UseCase, open_use_case
 
 log = logging.getLogger(__name__)
 
+FOLLOW_SECONDS = 2.0
 FOLLOWED = (".py", ".yaml", ".yml")
 """Files beside the contract whose change makes a use case another one."""
 
@@ -62,6 +64,15 @@ class LiveUseCases:
         """Tell that a use case found new cannot be served as it is now."""
         log.error("event=use_case_refused use_case=%s problem=%r", name, str(problem))
         self.problems[name] = problem
+
+    async def follow(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Call `look` again and again until this is cancelled; what fails in it is logged, and tried again."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                await look()
+            except Exception:
+                log.exception("event=use_cases_unreadable folder=%s", self.settings.use_cases)
 
     def _changed(self, name: str) -> UseCase | None:
         folder = self.settings.use_cases / name

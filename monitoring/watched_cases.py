@@ -18,8 +18,6 @@ from monitoring.watched_case import Making, WatchedCase
 
 log = logging.getLogger(__name__)
 
-FOLLOW_SECONDS = 2.0
-
 
 class WatchedCases:
     """The use cases that are watched, by name; each has its lock while it is.
@@ -72,7 +70,7 @@ class WatchedCases:
         """Start all, and follow the folder."""
         for case in self._cases.values():
             await case.start()
-        self._following = asyncio.create_task(self._follow())
+        self._following = asyncio.create_task(self._live.follow(self._look))
 
     async def stop(self) -> None:
         """End all."""
@@ -86,14 +84,6 @@ class WatchedCases:
         for lock in self._locks.values():
             lock.close()
         self._locks.clear()
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(FOLLOW_SECONDS)
-            try:
-                await self._look()
-            except Exception:
-                log.exception("event=use_cases_unreadable folder=%s", self._live.settings.use_cases)
 
     async def _look(self) -> None:
         changes = await asyncio.to_thread(self._live.look)

@@ -17,7 +17,6 @@ from serving.gateway.served_case import ServedCase
 
 log = logging.getLogger(__name__)
 
-FOLLOW_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
 """How long what is under way has after its use case was exchanged or is gone."""
 
@@ -94,7 +93,7 @@ class ServedCases:
     async def start(self) -> None:
         """Start all, and follow the folder."""
         await asyncio.gather(*(case.parts.start() for case in self._cases.values()))
-        self._following = asyncio.create_task(self._follow())
+        self._following = asyncio.create_task(self._live.follow(self._look))
 
     async def stop(self) -> None:
         """Stop following, then all that answers."""
@@ -103,14 +102,6 @@ class ServedCases:
         for leaving in self._leaving.values():
             leaving.cancel()
         await asyncio.gather(*(case.parts.stop() for case in (*self._cases.values(), *self._leaving)))
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(FOLLOW_SECONDS)
-            try:
-                await self._look()
-            except Exception:
-                log.exception("event=use_cases_unreadable folder=%s", self._live.settings.use_cases)
 
     async def _look(self) -> None:
         changes = await asyncio.to_thread(self._live.look)
