@@ -30,7 +30,7 @@ from tests.exports import export_frame
 from tests.untouched_tables import telephone_customers
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.gate import GateReport, check_gate
-from tfx_pipeline.evaluation.metrics import naive_answers
+from tfx_pipeline.evaluation.naive import naive_answers
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import run_pipeline
 

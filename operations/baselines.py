@@ -20,7 +20,8 @@ from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
 from tfx_pipeline.evaluation.answers import EVAL, Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.gate import GateReport
-from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
+from tfx_pipeline.evaluation.metrics import measure_metric
+from tfx_pipeline.evaluation.naive import naive_answers
 from tfx_pipeline.evaluation.number_metrics import constant_numbers
 from tfx_pipeline.runs.run_record import RunRecord, save_run
 from tfx_pipeline.training.calibration_rows import which_calibrate

@@ -21,7 +21,8 @@ from lakeloop.interval import wilson_interval
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, ModelAnswers
 from tfx_pipeline.evaluation.measured import Measured
 from tfx_pipeline.evaluation.metric_checks import checks_again, metric_checks
-from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
+from tfx_pipeline.evaluation.metrics import measure_metric
+from tfx_pipeline.evaluation.naive import naive_answers
 
 SHARE = "share_"
 NAIVE, CHAMPION = "better_than_naive", "not_worse_than_champion"

@@ -4,16 +4,14 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from lakeloop.contract import MetricCheck
 from lakeloop.contract.metrics import CLASS_DISTANCE, KAPPA, MEAN_COST, METRICS, Metric
-from lakeloop.label_sets import has_labels, set_ids
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.measured import Found, Measured, WeightedRows
-from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
+from tfx_pipeline.evaluation.number_metrics import measure_number
 
 BINS = 10
 """Of the calibration error, of the same width."""
@@ -55,54 +53,6 @@ def rows_that_tell(metric: Metric, answers: Answers) -> Answers:
     return answers.telling if metric.of_answer else answers
 
 
-def naive_answers(metric: Metric, train: Answers, rows: Answers) -> Answers:
-    """Answers that know no row, the best there are by a metric: what a model has to beat."""
-    if isinstance(train, NumberAnswers) and isinstance(rows, NumberAnswers):
-        return constant_numbers(metric, train, rows)
-    assert isinstance(train, ModelAnswers) and isinstance(rows, ModelAnswers)
-    if isinstance(train, SetAnswers):
-        return _constant_set(metric, train, rows)
-    constant = constant_answers(train, rows)
-    shares = constant.probabilities[0]
-    if metric.name == MEAN_COST:
-        costs = np.array(rows.costs)
-    elif metric.name == CLASS_DISTANCE:
-        costs = _distances(len(shares))
-    else:
-        return constant
-    return replace(constant, class_ids=np.full(len(rows.labels), np.argmin(shares @ costs)))
-
-
-def constant_answers(train: ModelAnswers, rows: ModelAnswers) -> ModelAnswers:
-    """For each row the shares that the classes have in train."""
-    classes = train.probabilities.shape[1]
-    shares = np.bincount(train.labels, weights=train.weights, minlength=classes)
-    probabilities = np.broadcast_to(shares / shares.sum(), (len(rows.labels), classes))
-    return ModelAnswers(rows.labels, probabilities, rows.weights, calibrated=rows.calibrated, costs=rows.costs)
-
-
-def _constant_set(metric: Metric, train: SetAnswers, rows: ModelAnswers) -> SetAnswers:
-    """For each row the shares that the labels have in train; answered is the set that is best in train by the metric:
-    the commonest labels, however many of them that is, or the commonest set.
-    """
-    labels = train.probabilities.shape[1]
-    shares = np.average(has_labels(train.labels, labels), axis=0, weights=train.weights)
-
-    def constant(answers: ModelAnswers, set_id: int) -> SetAnswers:
-        probabilities = np.broadcast_to(shares, (len(answers.labels), labels))
-        ids = np.full(len(answers.labels), set_id)
-        return SetAnswers(answers.labels, probabilities, answers.weights, class_ids=ids, calibrated=answers.calibrated)
-
-    if not metric.of_answer:
-        return constant(rows, int(set_ids(shares[None, :])[0]))
-    commonest_first = np.cumsum(2 ** np.argsort(-shares, kind="stable"))
-    different, counts = np.unique(train.labels, return_counts=True)
-    sets = [0, *commonest_first.tolist(), int(different[counts.argmax()])]
-    scores = [measure_metric(metric, constant(train, one)).value for one in sets]
-    best = int((np.argmax if metric.higher_is_better else np.argmin)(scores))
-    return constant(rows, sets[best])
-
-
 class _Rows(WeightedRows):
     """Answers, and how much each row weighs."""
 
@@ -117,6 +67,16 @@ class _Rows(WeightedRows):
 
     def gets(self, class_id: int) -> np.ndarray:
         return np.asarray(self.answered == class_id)
+
+    @property
+    def all_had(self) -> np.ndarray:
+        """Whether each row has each class, (n, classes)."""
+        return np.stack([self.has(of) for of in range(self.classes)], axis=1)
+
+    @property
+    def all_gotten(self) -> np.ndarray:
+        """Whether each row was answered with each class, (n, classes)."""
+        return np.stack([self.gets(of) for of in range(self.classes)], axis=1)
 
     @property
     def present(self) -> list[int]:
@@ -147,16 +107,6 @@ class _SetRows(_Rows):
         """All labels: one that no row has and none was answered with has an f1 of 0, as scikit-learn says it."""
         return list(range(self.classes))
 
-    @property
-    def all_had(self) -> np.ndarray:
-        """Whether each row has each label, (n, labels)."""
-        return has_labels(self.labels, self.classes)
-
-    @property
-    def all_gotten(self) -> np.ndarray:
-        """Whether each row was answered with each label, (n, labels)."""
-        return has_labels(self.answered, self.classes)
-
 
 def _rows_of(answers: ModelAnswers) -> _Rows:
     return (_SetRows if isinstance(answers, SetAnswers) else _Rows)(answers)
@@ -167,20 +117,6 @@ def _f1_micro(rows: _SetRows) -> Found:
     both = 2.0 * (had & gotten).sum(axis=1)
     value, influence, _ = rows.ratio(both, had.sum(axis=1).astype(float) + gotten.sum(axis=1))
     return value, influence, None
-
-
-def _f1_weighted_of_sets(rows: _SetRows) -> Found:
-    """The labels' f1, each counting by how many rows have it, of all the labels that rows have."""
-    found = [_f1(rows, of) for of in range(rows.classes)]
-    shares = np.array([rows.mean(rows.has(of)) for of in range(rows.classes)])
-    whole = shares.sum()
-    if whole == 0:
-        return 0.0, np.zeros(len(rows.labels)), None
-    each = np.array([one[0] for one in found])
-    value = float(shares @ each / whole)
-    pulls = sum(share * one[1] for share, one in zip(shares, found, strict=True))
-    pulls = pulls + rows.weights * (rows.all_had @ each - value * rows.all_had.sum(axis=1))
-    return value, pulls / whole, None
 
 
 def _hamming_loss(rows: _SetRows) -> Found:
@@ -224,13 +160,17 @@ def _f1_macro(rows: _Rows) -> Found:
 
 
 def _f1_weighted(rows: _Rows) -> Found:
-    found = {of: _f1(rows, of) for of in rows.present}
-    shares = {of: rows.mean(rows.has(of)) for of in rows.present}
-    value = sum(shares[of] * one[0] for of, one in found.items())
-    influence = np.sum([shares[of] * one[1] for of, one in found.items()], axis=0)
-    own = np.zeros(rows.classes)
-    own[list(found)] = [one[0] for one in found.values()]
-    return value, influence + rows.weights * (own[rows.labels] - value), None
+    """The f1 of each class, or label, counting by how many rows have it."""
+    found = [_f1(rows, of) for of in range(rows.classes)]
+    shares = np.array([rows.mean(rows.has(of)) for of in range(rows.classes)])
+    whole = shares.sum()
+    if whole == 0:
+        return 0.0, np.zeros(len(rows.labels)), None
+    each = np.array([one[0] for one in found])
+    value = float(shares @ each / whole)
+    pulls = sum(share * one[1] for share, one in zip(shares, found, strict=True))
+    pulls = pulls + rows.weights * (rows.all_had @ each - value * rows.all_had.sum(axis=1))
+    return value, pulls / whole, None
 
 
 def _mean_cost(rows: _Rows) -> Found:
@@ -239,21 +179,21 @@ def _mean_cost(rows: _Rows) -> Found:
     return rows.mean_found(np.array(rows.costs)[rows.labels, rows.answered])
 
 
-def _distances(classes: int) -> np.ndarray:
+def class_distances(classes: int) -> np.ndarray:
     """How many classes each lies from each, (classes, classes)."""
     places = np.arange(classes)
     return np.abs(places[:, None] - places)
 
 
 def _mean_class_distance(rows: _Rows) -> Found:
-    return rows.mean_found(_distances(rows.classes)[rows.labels, rows.answered])
+    return rows.mean_found(class_distances(rows.classes)[rows.labels, rows.answered])
 
 
 def _cohen_kappa_score(rows: _Rows) -> Found:
     """By quadratic weights: 1 less the squared distance there is over that of answers dealt out by chance; 0 where
     labels and answers are all one class.
     """
-    squares = _distances(rows.classes).astype(float) ** 2
+    squares = class_distances(rows.classes).astype(float) ** 2
     each = squares[rows.labels, rows.answered]
     of_labels, of_answers = (
         np.bincount(ids, weights=rows.weights, minlength=rows.classes) / len(ids)
@@ -371,7 +311,7 @@ _OF_ALL: Mapping[str, Callable[[_Rows], Found]] = {
     "log_loss": _log_loss, "brier_score": _brier_score, "calibration_error": _calibration_error,
 }  # fmt: skip
 _OF_SETS: Mapping[str, Callable[[_SetRows], Found]] = {
-    "f1_micro": _f1_micro, "f1_weighted": _f1_weighted_of_sets, "hamming_loss": _hamming_loss,
+    "f1_micro": _f1_micro, "hamming_loss": _hamming_loss,
     "log_loss": _log_loss_of_sets, "brier_score": _brier_score_of_sets,
 }  # fmt: skip
 """Of several labels what is computed otherwise than of classes."""

@@ -11,7 +11,8 @@ from lakeloop.contract.metrics import METRICS
 from lakeloop.label_sets import has_labels, set_confidences, set_ids
 from tfx_pipeline.evaluation.answers import SetAnswers
 from tfx_pipeline.evaluation.gate import check_gate
-from tfx_pipeline.evaluation.metrics import measure, measure_metric, naive_answers
+from tfx_pipeline.evaluation.metrics import measure, measure_metric
+from tfx_pipeline.evaluation.naive import naive_answers
 
 LABELS = ("billing", "login", "outage")
 OF_LABELS = [name for name, metric in METRICS.items() if metric.fits("multilabel")]

@@ -9,7 +9,8 @@ from sklearn import metrics as sk
 from lakeloop.contract import MetricCheck
 from lakeloop.contract.metrics import METRICS
 from tfx_pipeline.evaluation.answers import ModelAnswers
-from tfx_pipeline.evaluation.metrics import constant_answers, measure, measure_metric, naive_answers
+from tfx_pipeline.evaluation.metrics import measure, measure_metric
+from tfx_pipeline.evaluation.naive import constant_answers, naive_answers
 
 OF_CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
 THREE, TWO = ("low", "middle", "high"), ("no", "yes")

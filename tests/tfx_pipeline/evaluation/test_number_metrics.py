@@ -11,7 +11,8 @@ from lakeloop.contract import Gate, MetricCheck
 from lakeloop.contract.metrics import METRICS
 from tfx_pipeline.evaluation.answers import NumberAnswers
 from tfx_pipeline.evaluation.gate import check_again, check_gate
-from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
+from tfx_pipeline.evaluation.metrics import measure_metric
+from tfx_pipeline.evaluation.naive import naive_answers
 
 OF_NUMBERS = [name for name, metric in METRICS.items() if metric.task == "regression"]
 LEVEL = 0.8

@@ -11,7 +11,8 @@ from lakeloop.contract.metrics import METRICS
 from lakeloop.threshold import class_ids_at
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
 from tfx_pipeline.evaluation.gate import check_again, check_gate
-from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
+from tfx_pipeline.evaluation.metrics import measure_metric
+from tfx_pipeline.evaluation.naive import naive_answers
 
 COSTS = ((0.0, 1.0), (5.0, 0.0))
 AT = 0.3
