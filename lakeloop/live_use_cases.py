@@ -5,11 +5,12 @@ A contract is checked first. One that breaks harms nobody: what was in force bef
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, WrongUseError, first_line
 from lakeloop.settings import Settings
 from lakeloop.use_case import CONTRACT_FILE, UseCase, open_use_case
 
@@ -19,6 +20,7 @@ FOLLOW_SECONDS = 2.0
 FOLLOWED = (".py", ".yaml", ".yml")
 """Files beside the contract whose change makes a use case another one."""
 
+Made = TypeVar("Made")
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
@@ -33,8 +35,8 @@ class Changes:
 class LiveUseCases:
     """The use cases of the settings' folder, or those of them that `settings.served` names.
 
-    `problems` tells by name why the newest contract of a use case is not in force. A service adds its own with
-    `refuse`, where it cannot serve a use case whose contract is good.
+    `problems` tells by name why the newest contract of a use case is not in force, or why a service cannot serve one
+    whose contract is good (`made`).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -59,6 +61,20 @@ class LiveUseCases:
         followed = sorted(wanted | self._seen.keys())
         new = {name: found for name in followed if (found := self._changed(name)) is not None}
         return Changes(new, frozenset(gone))
+
+    def made(self, new: Mapping[str, UseCase], make: Callable[[UseCase], Made]) -> dict[str, Made]:
+        """What a service makes of each use case; one that cannot be made is refused, and keeps no other from it."""
+        made: dict[str, Made] = {}
+        for name, use_case in new.items():
+            try:
+                made[name] = make(use_case)
+            except LakeloopError as problem:
+                self.refuse(name, problem)
+            except Exception as error:
+                log.exception("event=use_case_failed use_case=%s", name)
+                said = f"{type(error).__name__}: {first_line(error)}"
+                self.refuse(name, LakeloopError(f"it cannot be served, unexpectedly ({said}); the log tells more"))
+        return made
 
     def refuse(self, name: str, problem: LakeloopError) -> None:
         """Tell that a use case found new cannot be served as it is now."""

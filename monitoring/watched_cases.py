@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 from starlette.types import Receive, Scope, Send
 
 from lakeloop.contract import Contract
-from lakeloop.exceptions import BusyError, LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.live_use_cases import LiveUseCases
 from lakeloop.use_case import UseCase
 from monitoring.exporter import Watched
@@ -30,16 +30,12 @@ class WatchedCases:
     def __init__(self, live: LiveUseCases, making: Making) -> None:
         self._live, self._making = live, making
         self._locks: dict[str, ExitStack] = {}
+        self._cases: dict[str, WatchedCase] = {}
         self._following: asyncio.Task[None] | None = None
         self.watched: Watched = {}
-        found = {name: use_case for name, use_case in live.look().new.items() if self._held(use_case)}
-        if not found:
-            problems = list(live.problems.values())
-            raise problems[0] if len(problems) == 1 else LakeloopError("\n".join(map(str, problems)))
-        self._default = live.settings.use_case if live.settings.use_case in found else min(found)
-        self._cases: dict[str, WatchedCase] = {}
-        for name, use_case in found.items():
-            self._put(name, self._made(use_case))
+        self._default = ""
+        for name, case in self._first(live.look().new).items():
+            self._put(name, case)
 
     @property
     def default(self) -> WatchedCase:
@@ -92,21 +88,28 @@ class WatchedCases:
             self.watched.pop(name, None)
             self._locks.pop(name).close()
             log.info("event=use_case_gone use_case=%s", name)
-        for name, use_case in changes.new.items():
-            if not self._held(use_case):
-                continue
-            try:
-                case = await asyncio.to_thread(self._made, use_case)
-            except LakeloopError as problem:
-                self._live.refuse(name, problem)
-                continue
+        for name, case in (await asyncio.to_thread(self._live.made, changes.new, self._made)).items():
             if name in self._cases:  # two would count every request twice
                 await self._cases[name].stop()
             await case.start()
             self._put(name, case)
             log.info("event=use_case_watched use_case=%s", name)
 
+    def _first(self, new: Mapping[str, UseCase]) -> dict[str, WatchedCase]:
+        """Those that are there at the start; where the one at the root cannot be made, another stands there."""
+        while new:
+            wanted = self._live.settings.use_case
+            self._default = wanted if wanted in new else min(new)
+            made = self._live.made(new, self._made)
+            if self._default in made:
+                return made
+            new = {name: case.use_case for name, case in made.items()}
+        problems = list(self._live.problems.values())
+        raise problems[0] if len(problems) == 1 else LakeloopError("\n".join(map(str, problems)))
+
     def _made(self, use_case: UseCase) -> WatchedCase:
+        """Raises BusyError where another process watches the use case."""
+        self._hold(use_case)
         root = "" if use_case.name == self._default else f"/{use_case.name}"
         return WatchedCase(use_case, PagePlace(root, self._titles), self._making)
 
@@ -122,16 +125,8 @@ class WatchedCases:
         """First parts of the pages' own paths: a use case called so has its pages at no path of its own."""
         return {route.path.split("/")[1] for route in self.default.app.routes if hasattr(route, "path")}
 
-    def _held(self, use_case: UseCase) -> bool:
-        """Whether this process alone watches the use case."""
-        if use_case.name in self._locks:
-            return True
-        stack = ExitStack()
-        lock: AbstractContextManager[None] = only_monitor(use_case)
-        try:
-            stack.enter_context(lock)
-        except BusyError as busy:
-            self._live.refuse(use_case.name, busy)
-            return False
-        self._locks[use_case.name] = stack
-        return True
+    def _hold(self, use_case: UseCase) -> None:
+        if use_case.name not in self._locks:
+            stack = ExitStack()
+            stack.enter_context(only_monitor(use_case))
+            self._locks[use_case.name] = stack

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.registry import Collector
 
 from lakeloop.exceptions import LakeloopError
-from lakeloop.live_use_cases import Changes, LiveUseCases
+from lakeloop.live_use_cases import LiveUseCases
 from serving.gateway.answer_model import GatewayHealth, Health, UseCaseHealth
 from serving.gateway.answer_routes import Route
 from serving.gateway.metrics import PREFIX
@@ -38,7 +38,7 @@ class ServedCases:
         self._following: asyncio.Task[None] | None = None
         self._leaving: dict[ServedCase, asyncio.Task[None]] = {}
         self.routes: dict[str, Route] = {}
-        self._cases = self._made(live.look())
+        self._cases = live.made(live.look().new, ServedCase)
         if not self._cases:
             problems = list(live.problems.values())
             raise problems[0] if len(problems) == 1 else LakeloopError("\n".join(map(str, problems)))
@@ -105,7 +105,7 @@ class ServedCases:
 
     async def _look(self) -> None:
         changes = await asyncio.to_thread(self._live.look)
-        made = await asyncio.to_thread(self._made, changes)
+        made = await asyncio.to_thread(self._live.made, changes.new, ServedCase)
         leaving = [self._cases[name] for name in {*changes.gone, *made} & self._cases.keys()]
         for name, case in made.items():
             before = self._cases.get(name)
@@ -122,16 +122,6 @@ class ServedCases:
         await asyncio.sleep(DRAIN_SECONDS)
         await case.parts.stop()
         del self._leaving[case]
-
-    def _made(self, changes: Changes) -> dict[str, ServedCase]:
-        """Those of the new use cases that can be served; of the others the problem is kept."""
-        made: dict[str, ServedCase] = {}
-        for name, use_case in changes.new.items():
-            try:
-                made[name] = ServedCase(use_case)
-            except LakeloopError as problem:
-                self._live.refuse(name, problem)
-        return made
 
     def _wire(self) -> None:
         """The answer path's routes: exchanged at once, between two requests."""
