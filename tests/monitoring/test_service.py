@@ -2,9 +2,7 @@
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -15,7 +13,6 @@ from pydantic import SecretStr
 from lakeloop.contract import Contract
 from lakeloop.events import all_events
 from lakeloop.exceptions import AddressTakenError, BusyError, WrongUseError
-from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.live_use_cases import GivenUseCase
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -23,6 +20,7 @@ from monitoring.monitor_lock import only_monitor
 from monitoring.service import make_app, serve
 from tests.monitoring.notification_servers import Hook
 from tests.monitoring.request_log import Log
+from tests.monitoring.running_service import running
 from tests.waiting import eventually
 
 DRIFT = {"alertname": "LakeloopDrift", "event": "drift", "use_case": "insurance"}
@@ -49,24 +47,8 @@ def silent(home: Settings) -> Settings:
 @pytest.fixture
 def service(silent: Settings, contract: Contract) -> Iterator[httpx.Client]:
     small = contract.model_copy(update={"monitoring": contract.monitoring.model_copy(update={"window": 300})})
-    with running(UseCase(silent, small)) as client:
+    with running(make_app(GivenUseCase(UseCase(silent, small)))) as client:
         yield client
-
-
-@contextmanager
-def running(use_case: UseCase) -> Iterator[httpx.Client]:
-    """The service, and who asks it."""
-    listener = listen("127.0.0.1", 0, "monitor")
-    ready = threading.Event()
-    server = HttpServer(http_config(make_app(GivenUseCase(use_case)), lifespan="on", grace_seconds=2), ready.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    assert ready.wait(240)
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30, trust_env=False) as client:
-        yield client
-    server.should_exit = True
-    thread.join(30)
-    listener.close()
 
 
 def test_the_metrics_show_the_newest_window(
@@ -152,7 +134,7 @@ def test_people_are_told_of_drift_and_of_every_other_alarm_once(
     settings = home.model_copy(update={"notify": SecretStr(hook.url)})
     fallback = posted(event="", alertname="LakeloopFallbackRate")
     fallback["alerts"][0]["annotations"] = {"summary": "the rules answer", "description": "Look."}
-    with running(UseCase(settings, small)) as service:
+    with running(make_app(GivenUseCase(UseCase(settings, small)))) as service:
         Log(settings).add(month(24, 300, 1))
         waiting = eventually(lambda: (told := service.get("/health").json())["notifications_waiting"] and told)
         assert waiting["notifications_waiting"] == 1

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from fastapi import APIRouter
 
 from console.pages.router import Present, pages_router
-from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.live_use_cases import LiveUseCases
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import CONTRACT_FILE, UseCase, open_use_case
@@ -21,6 +19,7 @@ from monitoring.live import LiveMonitor
 from monitoring.monitor_lock import only_monitor
 from monitoring.page_place import PagePlace
 from monitoring.service import make_app
+from tests.monitoring.running_service import running
 from tests.waiting import eventually
 
 EXAMPLES = PROJECT / "tests/use_cases"
@@ -46,26 +45,16 @@ def settings(tmp_path: Path, folder: Path) -> Settings:
 
 @pytest.fixture
 def service(settings: Settings) -> Iterator[httpx.Client]:
-    listener = listen("127.0.0.1", 0, "monitor")
-    ready = threading.Event()
-    app = make_app(LiveUseCases(settings), pages=pages)
-    server = HttpServer(http_config(app, lifespan="on", grace_seconds=2), ready.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    assert ready.wait(240)
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60, trust_env=False) as client:
+    with running(make_app(LiveUseCases(settings), pages=pages)) as client:
         yield client
-    server.should_exit = True
-    thread.join(30)
-    listener.close()
 
 
 def states(client: httpx.Client) -> dict[str, str]:
-    return {name: one["status"] for name, one in watched(str(client.base_url)).items()}
+    return {name: one["status"] for name, one in watched(client).items()}
 
 
-def watched(url: str) -> dict[str, dict[str, str]]:
-    return {one["name"]: one for one in httpx.get(f"{url}/health", timeout=60).json()["use_cases"]}
+def watched(client: httpx.Client) -> dict[str, dict[str, str]]:
+    return {one["name"]: one for one in client.get("/health").json()["use_cases"]}
 
 
 def test_each_has_its_pages_its_health_and_its_series(service: httpx.Client) -> None:
@@ -110,19 +99,7 @@ def test_the_folder_is_followed(service: httpx.Client, folder: Path) -> None:
 
 
 def test_one_that_another_process_watches_is_told_and_left_alone(settings: Settings) -> None:
-    with only_monitor(open_use_case(settings, "stays")):
-        app = make_app(LiveUseCases(settings))
-        listener = listen("127.0.0.1", 0, "monitor")
-        ready = threading.Event()
-        server = HttpServer(http_config(app, lifespan="on", grace_seconds=2), ready.set)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            assert ready.wait(240)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            found = eventually(lambda: watched(url).get("rides", {}).get("status") == "ok" and watched(url))
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            listener.close()
-    assert found["stays"]["status"] == "refused" and "another monitor" in found["stays"]["problem"]
+    with only_monitor(open_use_case(settings, "stays")), running(make_app(LiveUseCases(settings))) as client:
+        eventually(lambda: states(client)["rides"] == "ok")
+        told = watched(client)["stays"]
+        assert told["status"] == "refused" and "another monitor" in told["problem"]
