@@ -120,8 +120,8 @@ def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
     (started,) = [line for line in warm_log.read_text().splitlines() if "event=started" in line]
     assert "what='serving.model_server --model small=" in started
     pid = int(started.partition("pid=")[2].split()[0])
-    eventually(lambda: not psutil.pid_exists(pid))
-    assert "code=-9" in warm_log.read_text(), "nobody asks it any more"
+    eventually(lambda: f"event=ended pid={pid} code=-9" in warm_log.read_text())  # nobody asks it any more
+    assert not psutil.pid_exists(pid)
 
 
 def test_model_that_answers_otherwise_for_examples_is_not_blessed_and_stops_the_run(
