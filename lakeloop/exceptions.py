@@ -63,6 +63,10 @@ class ExpressionError(WrongUseError, ValueError):
     """
 
 
+class NotAllowedError(WrongUseError):
+    """Who acts is not known, or has a role that is not enough; the text says what is needed."""
+
+
 class MissingToolError(BrokenError):
     """Something the machine must have is not there; the text names the command that installs it."""
 

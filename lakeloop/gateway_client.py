@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import orjson
 
+from lakeloop.access.acting import authorization
 from lakeloop.contract import Contract
-from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, NotAllowedError, WrongUseError
 from lakeloop.request_record import in_json
 
 RETRIED = (500, 502, 503, 504)
@@ -37,10 +38,14 @@ def body(contract: Contract, question: Question) -> dict[str, Any]:
     return nested
 
 
-def check_gateway(url: str, contract: Contract) -> None:
-    """Raises LakeloopError if no gateway answers there, WrongUseError if it answers another use case."""
+def check_gateway(url: str, contract: Contract, token: str = "") -> None:
+    """Raises LakeloopError if no gateway answers there, WrongUseError if it answers another use case, NotAllowedError
+    if it wants a token, or another one.
+    """
     try:
-        answer = httpx.get(f"{url}/health", timeout=5)
+        answer = httpx.get(f"{url}/health", timeout=5, headers=authorization(token))
+        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise NotAllowedError(f"the gateway at {url} asks for a token: set LAKELOOP_TOKEN to one with the role ask")
         served = answer.json()["model"]
     except httpx.HTTPError as error:
         raise LakeloopError(f"no gateway answers at {url} ({_named(error)}); {START}") from error
@@ -54,7 +59,7 @@ class GatewayClient:
     """Sends questions to one gateway.
 
     `batch` above 1 uses `/predict/batch`; `rate` is questions a second over all `connections`, None: as many as go.
-    A gateway that is away is asked again for `patience` seconds.
+    A gateway that is away is asked again for `patience` seconds. `token` is for one that asks who asks.
     """
 
     def __init__(
@@ -66,10 +71,12 @@ class GatewayClient:
         rate: float | None = None,
         connections: int = 8,
         patience: float = 30.0,
+        token: str = "",
     ) -> None:
         self.url = url.rstrip("/")
         self._contract, self._batch, self._rate = contract, batch, rate
         self._connections, self._patience = connections, patience
+        self._headers = {"content-type": "application/json", **authorization(token)}
 
     def ask(
         self, questions: Sequence[Question], on_answers: Callable[[int], None] = lambda count: None
@@ -123,7 +130,7 @@ class GatewayClient:
         give_up, pause = clock() + self._patience, 0.05
         while True:
             try:
-                answer = await client.post(path, content=content, headers={"content-type": "application/json"})
+                answer = await client.post(path, content=content, headers=self._headers)
                 if answer.status_code == 200:
                     parsed = orjson.loads(answer.content)
                     return [parsed] if single else parsed["answers"]

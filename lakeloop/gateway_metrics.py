@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from lakeloop.access.acting import authorization
 from lakeloop.use_case import UseCase
 
 SECONDS = 5.0
@@ -52,7 +53,10 @@ class GatewayCounts:
 def read_counts(use_case: UseCase) -> GatewayCounts | None:
     """The counts of this home's gateway for the use case; None where none answers."""
     try:
-        answer = httpx.get(f"{use_case.settings.gateway}/metrics", timeout=SECONDS, trust_env=False).raise_for_status()
+        answer = httpx.get(
+            f"{use_case.settings.gateway}/metrics", timeout=SECONDS, trust_env=False,
+            headers=authorization(use_case.settings.own_token),
+        ).raise_for_status()  # fmt: skip
     except httpx.HTTPError:
         return None
     answers = errors = 0.0

@@ -155,6 +155,21 @@ notification_deliveries = Table(
     Column("message", String),
 )
 
+tokens = Table(
+    "token",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    Column("created_at", String, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("revoked_at", String),
+    Column("revoked_by", String),
+)
+_GOOD = text("revoked_at IS NULL")
+Index("ix_token_good", tokens.c.name, unique=True, sqlite_where=_GOOD, postgresql_where=_GOOD)
+
 _BUSY_SECONDS = 30
 """How long a writer waits for another one to finish, on SQLite."""
 

@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     notify: SecretStr = SecretStr("")
     notify_file: Path | None = None
     notify_window_seconds: float = Field(300.0, ge=0)
+
+    # Whether services and commands ask who acts, and the token of whoever runs this command.
+    auth: Literal["on", "off"] = "off"
+    token: SecretStr = SecretStr("")
+    token_file: Path | None = None
 
     # A use case of the wall clock is played with a simulated one; the moment that it is, where it is not the real one.
     clock: str = ""
@@ -152,6 +157,25 @@ class Settings(BaseSettings):
             return listed_urls("\n".join(line for line in lines if not line.lstrip().startswith("#")))
         except ValueError as error:
             raise WrongUseError(f"LAKELOOP_NOTIFY_FILE, {self.notify_file}: {error}") from None
+
+    @property
+    def own_token(self) -> str:
+        """The token of whoever runs this: the setting, or what stands in the file; '' where there is neither.
+
+        Raises WrongUseError if the file cannot be read.
+        """
+        given = self.token.get_secret_value().strip()
+        if given or self.token_file is None:
+            return given
+        try:
+            return self.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUseError(f"LAKELOOP_TOKEN_FILE cannot be read: {error}") from error
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether services and commands ask who acts."""
+        return self.auth == "on"
 
     @property
     def airflow_secret(self) -> str:

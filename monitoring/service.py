@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
+from lakeloop.access.guard import guarded
 from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.live_use_cases import LiveUseCases
@@ -157,7 +158,9 @@ def serve(
     performance: Callable[[UseCase], Performance | None] = no_performance,
     pages: Pages | None = None,
 ) -> None:
-    """Watch until SIGINT or SIGTERM. `on_ready(host, port)` is called when it listens (port 0: with the port chosen).
+    """Watch until SIGINT or SIGTERM. With LAKELOOP_AUTH=on whoever looks needs a token with the role `read`, and
+    whoever tells alerts, which may start a retrain, `decide`. `on_ready(host, port)` is called when it listens (port 0:
+    with the port chosen).
 
     Raises:
         AddressTakenError: the port is another's.
@@ -167,7 +170,8 @@ def serve(
     with closing(listen(host, port, "monitor")) as listener:
         parts = Parts(live, performance, pages)
         try:
-            config = http_config(_app(live, parts), lifespan="on", grace_seconds=GRACE_SECONDS)
+            app = guarded(_app(live, parts), live.settings, host, "monitor", writes="decide")
+            config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)
             HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
         finally:
             parts.cases.release()

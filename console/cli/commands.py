@@ -34,6 +34,7 @@ GROUPS = {
     ),
     "events": "The event ledger: drift and new ground truth, each once, until a run has handled it.",
     "notify": "Telling people: by mail, Slack, webhooks, each thing once. Where to is LAKELOOP_NOTIFY.",
+    "token": "Who may act: tokens with roles (read, ask, decide, administer), asked for where LAKELOOP_AUTH is on.",
     "decisions": "The record of every retrain: candidates, checks, winner, who decided.",
     "lineage": (
         "Where something came from and what came of it: delivered files, tables, runs, models, decisions, requests."
@@ -203,6 +204,9 @@ COMMANDS = {
         "notify", "Send one message to each target, and say what came of it (exit 1 if one failed)."
     ),
     "notify list": Command("notify", "Say what people were told, of all use cases, and what waits for a target."),
+    "token create": Command("token", "Make somebody's token and show it, this once."),
+    "token list": Command("token", "Say who has a token, with which role; never the tokens."),
+    "token revoke": Command("token", "End somebody's token: services refuse it within a second."),
     "decisions list": Command(
         "decisions", "List the decisions, and the retrains that came to none or have not yet, the oldest first."
     ),

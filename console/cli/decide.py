@@ -8,9 +8,10 @@ import typer
 from console.cli.decision_stages import decision_result
 from console.cli.decisions import print_decision
 from console.cli.result import write_result
-from console.cli.retrain_options import user_name, workplace
+from console.cli.retrain_options import workplace
 from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
+from lakeloop.access.acting import who_acts
 from lakeloop.decision import CHOICES, Choice
 from lakeloop.exceptions import WrongUseError
 from operations.retraining import stages
@@ -45,12 +46,13 @@ def decide_command(
     """
     checked = _choice(choice)
     work = workplace(use_case)
+    who = who_acts(work.use_case.settings, "decide", by)
     load_record(work.use_case, decision)
     if work.use_case.settings.airflow_run_id and checked in ("promote", "change"):
         start_warm_server(work.use_case)  # while the person thought, it may have ended
     bounds = [text for texts in gate or [] for text in texts.split(",") if text.strip()]
     approval = Approval(
-        checked, by or user_name(), _time(at), why, candidate,
+        checked, who, _time(at), why, candidate,
         parse_requirements(work.use_case.contract.gate, bounds) if checked == "change" else {}, segment,
     )  # fmt: skip
     if push:

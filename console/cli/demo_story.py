@@ -189,7 +189,7 @@ class Story:
         """What Airflow saw of its first answers; clients go on asking until it has seen enough of them."""
         if self._deploying is None:
             return
-        client = GatewayClient(self._use_case.settings.gateway, self._use_case.contract, rate=QUESTIONS_A_SECOND)
+        client = self._client(rate=QUESTIONS_A_SECOND)
         questions = questions_of(self._use_case, self._play.landed[0], f"demo{time.time_ns()}")
         for start in range(0, len(questions), QUESTIONS_A_SECOND):
             if self._airflow.run(self._deploying).ended:
@@ -197,10 +197,14 @@ class Story:
             client.ask(questions[start : start + QUESTIONS_A_SECOND])
         self._watch.follow(self._deploying)
 
+    def _client(self, rate: float | None = None) -> GatewayClient:
+        settings = self._use_case.settings
+        return GatewayClient(settings.gateway, self._use_case.contract, rate=rate, token=settings.own_token)
+
     def _ask_gateway(self) -> None:
         """One question to the gateway; who answered it."""
         question = questions_of(self._use_case, self._play.landed[0], f"demo{time.time_ns()}")[0]
-        (answer,) = GatewayClient(self._use_case.settings.gateway, self._use_case.contract).ask([question])
+        (answer,) = self._client().ask([question])
         model = f"model version {answer['model_version']}" if answer["model_version"] else f"rules: {answer['reason']}"
         said = answer["prediction"] if "prediction" in answer else ", ".join(answer["labels"]) or NO_LABEL
         self._watch.say(f"the gateway answers [bold]{said}[/bold] ({model})")

@@ -1,7 +1,5 @@
 """`lakeloop fallback`: let the rules answer instead of the model, for all rows or a segment, while the gateway runs."""
 
-import getpass
-import os
 from typing import Annotated
 
 import typer
@@ -9,6 +7,7 @@ import typer
 from console.cli.options import open_use_case
 from console.cli.render import DIM, console, table
 from console.cli.use_case_option import UseCaseOption
+from lakeloop.access.acting import who_acts
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.switches import active_switches, add_switch, all_switches, remove_switch
@@ -29,7 +28,7 @@ def add_command(
         raise WrongUseError("name a segment, such as 'age < 25', or --all for the whole model")
     if not why.strip():
         raise WrongUseError("say why with --why: others will ask")
-    switch = add_switch(case, WHOLE_MODEL if whole else segment, who or _user(), why)
+    switch = add_switch(case, WHOLE_MODEL if whole else segment, who_acts(case.settings, "decide", who), why)
     console.print(f"{switch.id}: rules answer for {_named(switch.segment)} ({switch.who}: {switch.why})")
     console.print(f"`lakeloop fallback remove {switch.id}` switches the model on again", style=DIM)
 
@@ -55,16 +54,9 @@ def remove_command(
 ) -> None:
     """Switch the model on again."""
     case = open_use_case(use_case)
-    switch = remove_switch(case, number, who or _user())
+    switch = remove_switch(case, number, who_acts(case.settings, "decide", who))
     console.print(f"{switch.id}: the model answers for {_named(switch.segment)} again")
 
 
 def _named(segment: str) -> str:
     return segment or "all rows"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())

@@ -1,7 +1,5 @@
 """What the commands of a retrain share: its options, and the workplace of its stages, which talks to the terminal."""
 
-import getpass
-import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from console.cli.spark import spark_of
 from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
 from console.report.decision_page import decision_page, write_decision
+from lakeloop.access.acting import who_acts
 from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS, Decision
 from lakeloop.use_case import UseCase
 from operations.retraining.candidates import checked_strategy
@@ -60,7 +59,7 @@ def with_retrain_options(run: Callable[[Workplace, RetrainRequest], None]) -> Ca
             periods=parse_periods(periods, work.use_case.contract.event_time) if periods else None,
             trials=trials,
             trigger=trigger,
-            decided_by=by or user_name(),
+            decided_by=who_acts(work.use_case.settings, "decide", by),
             promote=promote,
             airflow_run_id=airflow_run_id or work.use_case.settings.airflow_run_id,
             changes=changes,
@@ -99,11 +98,3 @@ def listener(use_case: UseCase) -> Listener:
         on_decision=write_page,
         on_version=write_card,
     )
-
-
-def user_name() -> str:
-    """The user running this."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())

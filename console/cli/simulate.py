@@ -62,9 +62,11 @@ def simulate_command(
         asker = without_gateway(case, label)
     else:
         gateway = (url or case.settings.gateway).rstrip("/")
-        check_gateway(gateway, case.contract)
+        token = case.settings.own_token
+        check_gateway(gateway, case.contract, token)
         pace = rate if period_seconds is None else size / period_seconds
-        asker = through_gateway(GatewayClient(gateway, case.contract, batch=batch, rate=pace, connections=connections))
+        client = GatewayClient(gateway, case.contract, batch=batch, rate=pace, connections=connections, token=token)
+        asker = through_gateway(client)
     with progress() as bar:
         task = bar.add_task("simulating", total=size * sum(period > 0 for period in there))
         report = simulate(

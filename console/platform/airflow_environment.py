@@ -3,13 +3,14 @@
 import shlex
 from pathlib import Path
 
-from console.platform.generated_secrets import ROLES, SERVICE_USER, secret_files
+from console.platform.generated_secrets import SERVICE_USER, airflow_users, secret_files
 from console.platform.paths import airflow_home, home_of
 from lakeloop.databases import airflow_database, on_postgresql
 from lakeloop.exceptions import MissingToolError
 from lakeloop.settings import PROJECT, Settings
 
 AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"
+USERS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
 
 PREFERENCES = {
     "AIRFLOW__API__WORKERS": "1",
@@ -76,7 +77,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in ROLES.items()),
+        USERS: ",".join(f"{user}:{role}" for user, role in airflow_users(settings).items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(files.passwords),
         "AIRFLOW__CORE__FERNET_KEY_CMD": _content_of(files.fernet_key),
         "AIRFLOW__API__SECRET_KEY_CMD": _content_of(files.session_key),

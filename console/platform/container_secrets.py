@@ -11,10 +11,10 @@ import secrets
 import sys
 from pathlib import Path
 
-from console.platform.generated_secrets import SERVICE_USER, ensure_secret, ensure_secrets
-from console.platform.paths import secrets_folder
+from console.platform.generated_secrets import SERVICE_USER, ensure_secrets
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import LakeloopError
+from lakeloop.secret_files import ensure_secret, secrets_folder
 from lakeloop.settings import PROJECT, Settings, load_settings
 
 DATABASE_PASSWORD, DATABASE_PASSFILE = "postgresql-password", "postgresql-passfile"

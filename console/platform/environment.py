@@ -6,19 +6,22 @@ from console.platform.airflow_environment import PREFERENCES, airflow_environmen
 from console.platform.marked_processes import MARK
 from console.platform.paths import home_of
 from console.platform.services import prometheus_url
+from lakeloop.access.generated import PLATFORM, token_file
 from lakeloop.settings import Settings
 
-_NOT_PASSED_ON = ("PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "PYTHONHOME", "NOTIFY_SOCKET")
+_NOT_PASSED_ON = ("PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "PYTHONHOME", "NOTIFY_SOCKET", "LAKELOOP_TOKEN")
 
 
 def service_environment(settings: Settings) -> dict[str, str]:
     """This process's environment, with what ties Airflow and every `lakeloop` command to this home and its ports."""
     own = with_airflow(settings)
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+    tokens = {"LAKELOOP_TOKEN_FILE": str(token_file(settings, PLATFORM))} if settings.asks_who else {}
     return {
         **PREFERENCES,
         **inherited,
         **airflow_environment(settings),
+        "LAKELOOP_AUTH": settings.auth,
         "LAKELOOP_USE_CASE": settings.use_case,
         "LAKELOOP_USE_CASES": str(settings.use_cases.absolute()),
         "LAKELOOP_AIRFLOW_URL": own.airflow_url,
@@ -26,5 +29,6 @@ def service_environment(settings: Settings) -> dict[str, str]:
         "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(own.airflow_password_file),
         "LAKELOOP_PROMETHEUS_URL": settings.prometheus_url or prometheus_url(settings),
         "PYTHONUNBUFFERED": "1",  # what a service prints is in its log at once
+        **tokens,
         MARK: str(home_of(settings)),
     }

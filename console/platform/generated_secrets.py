@@ -4,17 +4,21 @@ import base64
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.platform.paths import private_folder, secrets_folder
-from lakeloop.atomic_file import write_text
+from lakeloop.access.generated import GENERATED
+from lakeloop.access.tokens import Role, users_by_hash
 from lakeloop.exceptions import WrongUseError
+from lakeloop.secret_files import ensure_secret, private_folder, secrets_folder, write_secret
 from lakeloop.settings import Settings
 
 SERVICE_USER = "lakeloop"
 ROLES = {"admin": "admin", "demo": "user", SERVICE_USER: "op"}
 """Airflow's users. `demo` may start DAGs and answer questions; `lakeloop` also posts asset events."""
+AIRFLOW_ROLES: dict[Role, str] = {"read": "viewer", "ask": "viewer", "decide": "user", "administer": "admin"}
+"""What who has a role may do in Airflow: look; start DAGs and answer questions; all."""
 
 
 @dataclass(frozen=True)
@@ -50,30 +54,25 @@ def ensure_secrets(settings: Settings) -> SecretFiles:
     ensure_secret(files.fernet_key, base64.urlsafe_b64encode(os.urandom(32)).decode())
     ensure_secret(files.session_key, secrets.token_urlsafe(32))
     ensure_secret(files.passwords, "{}")
-    _add_users(files.passwords)
+    _add_users(files.passwords, airflow_users(settings))
     return files
 
 
-def _add_users(path: Path) -> None:
+def airflow_users(settings: Settings) -> dict[str, str]:
+    """Airflow's users with their roles: with LAKELOOP_AUTH=on everybody who has a token, too, by the token's name."""
+    if not settings.asks_who:
+        return ROLES
+    people = [user for user in users_by_hash(settings).values() if user.name not in GENERATED]
+    return {user.name: AIRFLOW_ROLES[user.role] for user in people} | ROLES
+
+
+def _add_users(path: Path, users: Iterable[str]) -> None:
     try:
         passwords = json.loads(path.read_text(encoding="utf-8"))
-        missing = ROLES.keys() - passwords.keys()
+        missing = set(users) - passwords.keys()
     except (OSError, ValueError, AttributeError) as error:
         raise WrongUseError(
             f"{path} cannot be read as Airflow's passwords ({error}); mend it, or remove it for new ones"
         ) from error
     if missing:
-        _write(path, json.dumps({**passwords, **{user: secrets.token_urlsafe(24) for user in sorted(missing)}}))
-
-
-def ensure_secret(path: Path, content: str, end: str = "\n") -> None:
-    """Write a secret unless it is there; what is there stays, with its mode set to 600."""
-    if path.exists():
-        path.chmod(0o600)
-    else:
-        _write(path, content, end)
-
-
-def _write(path: Path, content: str, end: str = "\n") -> None:
-    """Replace the file at once; nobody but its owner could read it at any moment."""
-    write_text(path, content + end, mode=0o600)
+        write_secret(path, json.dumps({**passwords, **{user: secrets.token_urlsafe(24) for user in sorted(missing)}}))

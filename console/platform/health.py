@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from console.platform.services import API_SERVER, DAG_PROCESSOR, SCHEDULER, TRIGGERER, Service
+from lakeloop.access.acting import authorization
 
 SECONDS = 10.0
 """For an answer; a busy machine is not an ill one."""
@@ -28,7 +29,7 @@ def ask_health(services: Iterable[Service], since: Mapping[str, datetime]) -> di
     listed = list(services)
     checked = [service for service in listed if service.health]
     with httpx.Client(timeout=SECONDS, trust_env=False) as http, ThreadPoolExecutor(len(checked) or 1) as pool:
-        answers = dict(zip([s.name for s in checked], pool.map(lambda s: _get(http, s.health), checked), strict=True))
+        answers = dict(zip([s.name for s in checked], pool.map(lambda s: _get(http, s), checked), strict=True))
     health = {name: _health(answer) for name, answer in answers.items()}
     for service in listed:
         if service.name in _COMPONENTS:
@@ -38,11 +39,14 @@ def ask_health(services: Iterable[Service], since: Mapping[str, datetime]) -> di
     return health
 
 
-def _get(http: httpx.Client, url: str) -> httpx.Response | str:
+def _get(http: httpx.Client, service: Service) -> httpx.Response | str:
     try:
-        return http.get(url)
+        token = service.token.read_text(encoding="utf-8").strip() if service.token is not None else ""
+        return http.get(service.health, headers=authorization(token))
+    except OSError as error:
+        return f"its token cannot be read: {error}"
     except httpx.HTTPError as error:
-        return f"{url} does not answer ({type(error).__name__})"
+        return f"{service.health} does not answer ({type(error).__name__})"
 
 
 def _health(answer: httpx.Response | str) -> Health:

@@ -21,11 +21,6 @@ def platform_folder(settings: Settings) -> Path:
     return home_of(settings) / "platform"
 
 
-def secrets_folder(settings: Settings) -> Path:
-    """Generated keys and passwords, mode 700."""
-    return home_of(settings) / "secrets"
-
-
 def airflow_home(settings: Settings) -> Path:
     """Airflow's own folder."""
     return home_of(settings) / "airflow"
@@ -43,14 +38,3 @@ def control_socket(settings: Settings) -> Path:
         return wanted
     name = hashlib.sha256(str(home_of(settings)).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"lakeloop-{os.getuid()}" / f"{name}.sock"
-
-
-def private_folder(folder: Path) -> Path:
-    """The folder, made if it is not there, for its owner alone.
-
-    Raises:
-        PermissionError: it is another user's.
-    """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder

@@ -2,8 +2,9 @@
 
 from contextlib import AbstractContextManager
 
-from console.platform.paths import platform_folder, private_folder
+from console.platform.paths import platform_folder
 from lakeloop.file_lock import only_one
+from lakeloop.secret_files import private_folder
 from lakeloop.settings import Settings
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from console.platform.airflow_environment import airflow_program, airflow_url
 from console.platform.paths import home_of, platform_folder
+from lakeloop.access.generated import PLATFORM, token_file
 from lakeloop.settings import Settings
 
 Preparation = Literal["migrate", "compile"]
@@ -23,6 +24,7 @@ class Service:
 
     `ports` maps the environment variable that sets a port to its number. `health` is the URL that answers 200 when
     the service works; Airflow's components without a port of their own report through the api-server instead.
+    `token` is the file of the token that asking for it takes, where services ask for one.
     `after` names the steps of the preparation that must be done before it starts.
     """
 
@@ -32,6 +34,7 @@ class Service:
     health: str = ""
     ports: dict[str, int] = field(default_factory=dict)
     after: frozenset[Preparation] = frozenset()
+    token: Path | None = None
 
 
 def platform_services(settings: Settings) -> tuple[Service, ...]:
@@ -61,6 +64,7 @@ def _loopback(port: int) -> str:
 def _answering(settings: Settings) -> tuple[Service, ...]:
     lakeloop, models = lakeloop_program(), _loopback(settings.model_server_port)
     gateway, monitor = _loopback(settings.gateway_port), _loopback(settings.monitor_port)
+    token = token_file(settings, PLATFORM) if settings.asks_who else None
     return (
         Service(
             "models",
@@ -77,11 +81,11 @@ def _answering(settings: Settings) -> tuple[Service, ...]:
         ),
         Service(
             "gateway", (lakeloop, "-v", "serve", "gateway"), gateway, f"{gateway}/health",
-            {"LAKELOOP_GATEWAY_PORT": settings.gateway_port},
+            {"LAKELOOP_GATEWAY_PORT": settings.gateway_port}, token=token,
         ),
         Service(
             "monitor", (lakeloop, "-v", "monitor"), monitor, f"{monitor}/health",
-            {"LAKELOOP_MONITOR_PORT": settings.monitor_port},
+            {"LAKELOOP_MONITOR_PORT": settings.monitor_port}, token=token,
         ),
     )  # fmt: skip
 

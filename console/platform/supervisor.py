@@ -16,10 +16,11 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from console.platform.logs import log_file
-from console.platform.paths import control_socket, log_folder, platform_folder, private_folder
+from console.platform.paths import control_socket, log_folder, platform_folder
 from console.platform.services import Service
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import LakeloopError, MissingToolError
+from lakeloop.secret_files import private_folder
 from lakeloop.settings import Settings
 
 STOP_SECONDS = 10

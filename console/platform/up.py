@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console.platform.airflow_environment import with_airflow
+from console.platform.airflow_environment import USERS, with_airflow
 from console.platform.alerting_files import write_alerting_files
 from console.platform.down import stop_all
 from console.platform.environment import service_environment
@@ -22,6 +22,7 @@ from console.platform.preparation import prepare
 from console.platform.services import Service, platform_services
 from console.platform.status import HEALTHY, ServiceStatus, service_states
 from console.platform.supervisor import Supervisor, config_text
+from lakeloop.access.generated import ensure_tokens
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.atomic_file import write_text
 from lakeloop.dag_ids import DAGS
@@ -88,6 +89,8 @@ def up(
 def _start(
     settings: Settings, services: tuple[Service, ...], supervisor: Supervisor, new: bool, on_states: OnStates
 ) -> None:
+    if settings.asks_who:
+        ensure_tokens(settings)
     ensure_secrets(settings)
     environment = service_environment(settings)
     if new:
@@ -174,9 +177,14 @@ def _check_unchanged(settings: Settings, services: tuple[Service, ...]) -> None:
 
 
 def _fingerprint(settings: Settings, services: tuple[Service, ...]) -> str:
-    """Hash of what the services were started with: commands, folder, and the variables that concern them."""
+    """Hash of what the services were started with: commands, folder, and the variables that concern them.
+
+    Airflow's users are left out: a token that was made since gets its user at the next start.
+    """
     environment: Mapping[str, str] = service_environment(settings)
-    mine = sorted((k, v) for k, v in environment.items() if k.startswith(("LAKELOOP_", "AIRFLOW", "PYTHONPATH")))
+    mine = sorted(
+        (k, v) for k, v in environment.items() if k.startswith(("LAKELOOP_", "AIRFLOW", "PYTHONPATH")) and k != USERS
+    )
     return hashlib.sha256(f"{config_text(settings, services)}\n{mine}".encode()).hexdigest()
 
 

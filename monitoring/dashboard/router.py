@@ -13,8 +13,10 @@ import plotly
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from lakeloop.access.acting import authorization
 from lakeloop.contract.label import Task
 from lakeloop.exceptions import first_line
+from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
 from monitoring.dashboard.history import FILLED_BY, NO_PAST, History, read_history
@@ -54,7 +56,7 @@ def dashboard_router(
 
     pages: dict[str, Fetch] = {
         "the monitor": own,
-        f"the gateway at {use_case.settings.gateway}": _page(use_case.settings.gateway),
+        f"the gateway at {use_case.settings.gateway}": _page(use_case.settings),
     }
 
     @router.get("/dashboard")
@@ -123,10 +125,11 @@ class _Past:
         return self._history
 
 
-def _page(base: str) -> Fetch:
+def _page(settings: Settings) -> Fetch:
     async def fetch() -> bytes:
-        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
-            return (await client.get(f"{base}/metrics")).raise_for_status().content
+        shown = authorization(settings.own_token)
+        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False, headers=shown) as client:
+            return (await client.get(f"{settings.gateway}/metrics")).raise_for_status().content
 
     return fetch
 

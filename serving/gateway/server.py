@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from lakeloop.access.guard import guarded
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.live_use_cases import LiveUseCases
 
@@ -13,6 +14,7 @@ def serve(
 ) -> None:
     """Answer until SIGINT or SIGTERM; running requests are finished and the request log is completed.
 
+    With LAKELOOP_AUTH=on whoever asks needs a token: `read` to look, `ask` for an answer.
     `on_ready(host, port)` is called when it listens (port 0: with the port chosen). Starts without a model.
 
     Raises:
@@ -22,5 +24,6 @@ def serve(
     from serving.gateway.app import make_app
 
     with listen(host, port, "gateway") as listener:
-        config = http_config(make_app(live), lifespan="on", grace_seconds=GRACE_SECONDS)
+        app = guarded(make_app(live), live.settings, host, "gateway", writes="ask")
+        config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)
         HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])

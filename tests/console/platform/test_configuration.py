@@ -11,9 +11,10 @@ from console.platform.airflow_environment import airflow_environment
 from console.platform.alerting_files import with_ports, write_alerting_files
 from console.platform.environment import service_environment
 from console.platform.generated_secrets import ensure_secrets, secret_files
-from console.platform.paths import control_socket, platform_folder, secrets_folder
+from console.platform.paths import control_socket, platform_folder
 from console.platform.services import Service, platform_services
 from console.platform.supervisor import Supervisor, config_text
+from lakeloop.secret_files import secrets_folder
 from lakeloop.settings import Settings
 
 

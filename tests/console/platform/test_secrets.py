@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from console.platform.generated_secrets import ensure_secrets
-from console.platform.paths import secrets_folder
 from lakeloop.exceptions import WrongUseError
+from lakeloop.secret_files import secrets_folder
 from lakeloop.settings import Settings
 
 

@@ -1,0 +1,64 @@
+"""The tokens of the first start: one a role, and one for each service that asks others. Files of mode 600."""
+
+from pathlib import Path
+
+from lakeloop.access.tokens import Role, create_token, new_token, revoke_token, token_hash, users_by_hash, was_ever
+from lakeloop.exceptions import WrongUseError
+from lakeloop.file_lock import in_turn
+from lakeloop.secret_files import ensure_secret, private_folder, secrets_folder, write_secret
+from lakeloop.settings import Settings
+
+PLATFORM = "lakeloop"
+"""Whose token the platform's own processes have, Airflow's tasks among them."""
+SERVICES: dict[str, Role] = {"prometheus": "read", "alertmanager": "decide", PLATFORM: "administer"}
+GENERATED: dict[str, Role] = {"read": "read", "ask": "ask", "decide": "decide", "administer": "administer", **SERVICES}
+"""Name → role."""
+
+
+def token_file(settings: Settings, name: str) -> Path:
+    """Where the token of that name stands, if it is one of the first start."""
+    return secrets_folder(settings) / f"token-{name}"
+
+
+def cookie_key_file(settings: Settings) -> Path:
+    """Where the key stands that signs who is logged in."""
+    return secrets_folder(settings) / "cookie-key"
+
+
+def ensure_tokens(settings: Settings) -> None:
+    """Make the tokens that are missing, and new ones for those that were revoked; a good one's file is kept.
+
+    Raises:
+        WrongUseError: a file cannot be read.
+        LakeloopError: the operational database cannot be opened.
+    """
+    folder = private_folder(secrets_folder(settings))
+    with in_turn(folder / "tokens.lock"):
+        ensure_secret(cookie_key_file(settings), new_token())
+        good = {user.name: hashed for hashed, user in users_by_hash(settings).items()}
+        for name, role in GENERATED.items():
+            _ensure(settings, name, role, good.get(name, ""))
+
+
+def _ensure(settings: Settings, name: str, role: Role, good: str) -> None:
+    """One of them; `good` is the hash of the token that is good for this name, if there is one."""
+    path = token_file(settings, name)
+    token = _read(path)
+    if token and token_hash(token) == good:
+        path.chmod(0o600)
+        return
+    if good:  # its file is gone, so nobody can have it but who should not
+        revoke_token(settings, name, by=PLATFORM)
+    if not token or was_ever(settings, token):
+        token = new_token()
+        write_secret(path, token)  # first: a row without a file could never be used
+    create_token(settings, name, role, by=PLATFORM, token=token)
+
+
+def _read(path: Path) -> str:
+    if not path.exists():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUseError(f"{path} cannot be read ({error}); mend it, or remove it for a new token") from error
