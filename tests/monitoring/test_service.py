@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from pydantic import SecretStr
 
+from lakeloop.access.generated import token_file
+from lakeloop.access.guard import guarded
 from lakeloop.contract import Contract
 from lakeloop.events import all_events
 from lakeloop.exceptions import AddressTakenError, BusyError, WrongUseError
@@ -157,3 +159,32 @@ def test_a_target_that_cannot_be_used_is_said_at_the_start(home: Settings, contr
     wrong = home.model_copy(update={"notify": SecretStr("slack://only-one-token")})
     with pytest.raises(WrongUseError, match=r"target 1 slack://… cannot be used; write it as https://hooks\.slack"):
         serve(GivenUseCase(UseCase(wrong, contract)), "127.0.0.1", 0)
+
+
+def test_who_looks_needs_a_token_and_who_tells_alerts_one_that_may_decide(silent: Settings, contract: Contract) -> None:
+    settings = silent.model_copy(update={"auth": "on", "home": silent.home / "asking"})
+    ready = threading.Event()
+    use_case = UseCase(settings, contract)
+    listener = listen("127.0.0.1", 0, "monitor")
+    app = guarded(make_app(GivenUseCase(use_case)), settings, "127.0.0.1", "monitor", writes="decide")
+    server = HttpServer(http_config(app, lifespan="on", grace_seconds=2), ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    assert ready.wait(240)
+    token = {name: token_file(settings, name).read_text().strip() for name in ("read", "prometheus", "alertmanager")}
+    shown = {name: {"authorization": f"Bearer {text}"} for name, text in token.items()}
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        for path in ("/metrics", "/health", "/alerts", "/dashboard"):
+            assert client.get(path).status_code == 401
+            assert client.get(path, headers=shown["read"]).status_code == 200
+        assert client.get("/metrics", headers=shown["prometheus"]).status_code == 200
+        assert client.post("/alerts", json=posted()).status_code == 401
+        refused = client.post("/alerts", json=posted(), headers=shown["read"])
+        assert refused.status_code == 403 and "needs the role decide" in refused.json()["detail"][0]["msg"]
+        assert client.post("/alerts", json=posted(), headers=shown["alertmanager"]).status_code == 200
+        sent = client.get("/dashboard", headers={"accept": "text/html"})
+        assert sent.headers["location"] == "/login?next=%2Fdashboard"
+    server.should_exit = True
+    thread.join(30)
+    listener.close()

@@ -1,6 +1,7 @@
 """What the services are started with: loopback only, no secret in a file or environment, this home's ports."""
 
 import configparser
+import json
 import shlex
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from console.platform.generated_secrets import ensure_secrets, secret_files
 from console.platform.paths import control_socket, platform_folder
 from console.platform.services import Service, platform_services
 from console.platform.supervisor import Supervisor, config_text
+from lakeloop.access.generated import ensure_tokens, token_file
+from lakeloop.access.tokens import create_token
 from lakeloop.secret_files import secrets_folder
 from lakeloop.settings import Settings
 
@@ -133,3 +136,36 @@ def test_ports_that_swap_places_are_each_replaced_once() -> None:
     assert with_ports("127.0.0.1:8000 127.0.0.1:8085 127.0.0.1:7", {8000: 8085, 8085: 8000}) == (
         "127.0.0.1:8085 127.0.0.1:8000 127.0.0.1:7"
     )
+
+
+def test_with_tokens_on_prometheus_and_alertmanager_show_theirs_and_services_have_a_file(
+    services: tuple[Service, ...], settings: Settings
+) -> None:
+    asking = settings.model_copy(update={"auth": "on"})
+    ensure_tokens(asking)
+    Supervisor(asking).write_config(services)
+    write_alerting_files(asking)
+    prometheus = yaml.safe_load((platform_folder(asking) / "prometheus.yml").read_text())
+    shown = {job["job_name"]: job.get("authorization") for job in prometheus["scrape_configs"]}
+    own = {"type": "Bearer", "credentials_file": str(token_file(asking, "prometheus"))}
+    assert shown == {"lakeloop-monitor": own, "lakeloop-gateway": own, "lakeloop-models": None}
+    alertmanager = yaml.safe_load((platform_folder(asking) / "alertmanager.yml").read_text())
+    (webhook,) = alertmanager["receivers"][0]["webhook_configs"]
+    assert webhook["http_config"]["authorization"]["credentials_file"] == str(token_file(asking, "alertmanager"))
+    environment = service_environment(asking)
+    assert environment["LAKELOOP_AUTH"] == "on"
+    assert environment["LAKELOOP_TOKEN_FILE"] == str(token_file(asking, "lakeloop"))
+    token = token_file(asking, "lakeloop").read_text().strip()
+    assert not any(token in value for value in environment.values())
+
+
+def test_who_has_a_token_is_a_user_of_airflow_with_the_same_role(settings: Settings) -> None:
+    asking = settings.model_copy(update={"auth": "on"})
+    ensure_tokens(asking)
+    create_token(asking, "ann", "decide", "me")
+    create_token(asking, "rita", "read", "me")
+    files = ensure_secrets(asking)
+    users = airflow_environment(asking)["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"]
+    assert set(users.split(",")) == {"admin:admin", "demo:user", "lakeloop:op", "ann:user", "rita:viewer"}
+    assert set(json.loads(files.passwords.read_text())) == {"admin", "demo", "lakeloop", "ann", "rita"}
+    assert "ann" not in airflow_environment(settings)["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"]

@@ -105,7 +105,7 @@ def test_a_cookie_is_nothing_once_it_is_changed_or_its_token_revoked(client: htt
     good = client.cookies[COOKIE]
     assert client.post("/act").json() == "ask"
     client.cookies.clear()
-    assert client.get("/page", headers={"cookie": f"{COOKIE}={good[:-2]}AA"}).status_code == 401
+    assert client.get("/page", headers={"cookie": f"{COOKIE}=x{good}"}).status_code == 401
     assert client.get("/page", headers={"cookie": f"{COOKIE}={good}"}).status_code == 200
     revoke_token(settings, "ask", "me")
     eventually(lambda: client.get("/page", headers={"cookie": f"{COOKIE}={good}"}).status_code == 401)
