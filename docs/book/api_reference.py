@@ -8,6 +8,7 @@ from pathlib import Path
 PACKAGES = {
     "lakeloop": "The base: settings, clock, events, champion, what all floors above use",
     "lakeloop/contract": "The data contract's typed models",
+    "lakeloop/access": "Who acts: tokens, the guard of every service, the name on record",
     "lakeloop/migrations": "Migrations of the operational database",
     "lakehouse": "Spark and Delta: everything from a landed file to gold",
     "lakehouse/storage": "Spark, Delta's tables and logs, and how rows are written into them",
