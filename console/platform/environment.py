@@ -16,12 +16,11 @@ def service_environment(settings: Settings) -> dict[str, str]:
     """This process's environment, with what ties Airflow and every `lakeloop` command to this home and its ports."""
     own = with_airflow(settings)
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-    tokens = {"LAKELOOP_TOKEN_FILE": str(token_file(settings, PLATFORM))} if settings.asks_who else {}
+    asking = {"LAKELOOP_AUTH": "on", "LAKELOOP_TOKEN_FILE": str(token_file(settings, PLATFORM))}
     return {
         **PREFERENCES,
         **inherited,
         **airflow_environment(settings),
-        "LAKELOOP_AUTH": settings.auth,
         "LAKELOOP_USE_CASE": settings.use_case,
         "LAKELOOP_USE_CASES": str(settings.use_cases.absolute()),
         "LAKELOOP_AIRFLOW_URL": own.airflow_url,
@@ -29,6 +28,6 @@ def service_environment(settings: Settings) -> dict[str, str]:
         "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(own.airflow_password_file),
         "LAKELOOP_PROMETHEUS_URL": settings.prometheus_url or prometheus_url(settings),
         "PYTHONUNBUFFERED": "1",  # what a service prints is in its log at once
-        **tokens,
+        **(asking if settings.asks_who else {}),
         MARK: str(home_of(settings)),
     }
