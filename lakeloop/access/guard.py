@@ -118,8 +118,6 @@ class Guard:
                 scope.setdefault("state", {})["user"] = user
             await self._app(scope, receive, send)
             return
-        if not safe:  # the body that was not read must not be taken for the next request
-            answer.headers["connection"] = "close"
         await answer(scope, receive, send)
 
 
