@@ -7,7 +7,8 @@ import typer
 from console.cli.render import DIM, console, table
 from lakeloop.access.acting import who_acts
 from lakeloop.access.generated import GENERATED
-from lakeloop.access.tokens import ROLES, all_tokens, create_token, revoke_token
+from lakeloop.access.roles import ROLES
+from lakeloop.access.tokens import all_tokens, create_token, revoke_token
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 

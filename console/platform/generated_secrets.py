@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakeloop.access.generated import GENERATED
-from lakeloop.access.tokens import Role, users_by_hash
+from lakeloop.access.roles import Role
+from lakeloop.access.tokens import users_by_hash
 from lakeloop.exceptions import WrongUseError
 from lakeloop.secret_files import ensure_secret, private_folder, secrets_folder, write_secret
 from lakeloop.settings import Settings

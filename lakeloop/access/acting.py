@@ -5,8 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lakeloop.access.generated import token_file
-from lakeloop.access.tokens import Role, User, token_hash, users_by_hash
+from lakeloop.access.roles import Role, User
 from lakeloop.exceptions import NotAllowedError
 from lakeloop.settings import Settings
 
@@ -67,6 +66,10 @@ def system_user() -> str:
 
 
 def _user_of_command(settings: Settings, needed: Role) -> User:
+    # the database's library, where somebody is asked
+    from lakeloop.access.generated import token_file
+    from lakeloop.access.tokens import token_hash, users_by_hash
+
     token = settings.own_token
     if not token:
         raise NotAllowedError(

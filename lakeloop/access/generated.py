@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lakeloop.access.tokens import Role, create_token, new_token, revoke_token, token_hash, users_by_hash, was_ever
+from lakeloop.access.roles import Role
+from lakeloop.access.tokens import create_token, new_token, revoke_token, token_hash, users_by_hash, was_ever
 from lakeloop.exceptions import WrongUseError
 from lakeloop.file_lock import in_turn
 from lakeloop.secret_files import ensure_secret, private_folder, secrets_folder, write_secret

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lakeloop.access.acting import not_enough
 from lakeloop.access.generated import cookie_key_file, ensure_tokens
 from lakeloop.access.login import COOKIE, Login, is_own_page
-from lakeloop.access.tokens import Role, token_hash, users_by_hash
+from lakeloop.access.roles import Role
+from lakeloop.access.tokens import token_hash, users_by_hash
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 

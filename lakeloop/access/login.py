@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope
 
-from lakeloop.access.tokens import User
+from lakeloop.access.roles import User
 
 COOKIE = "lakeloop_login"
 SECONDS = 12 * 3600

@@ -8,38 +8,18 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from lakeloop.access.roles import Role, User, checked_role
 from lakeloop.events import now
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.operational_db import engine, tokens
 from lakeloop.settings import Settings
 
-Role = Literal["read", "ask", "decide", "administer"]
-ROLES: tuple[Role, ...] = get_args(Role)
-"""Each may do what those before it may: see pages and figures; ask the gateway; decide; make and revoke tokens."""
 PREFIX = "lakeloop_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-
-
-@dataclass(frozen=True)
-class User:
-    """Whose token it is; `token_id` tells tokens of the same name apart."""
-
-    name: str
-    role: Role
-    token_id: int = 0
-
-    def may(self, needed: Role) -> bool:
-        """Whether the role is enough.
-
-        >>> User("ann", "decide").may("ask"), User("ann", "decide").may("administer")
-        (True, False)
-        """
-        return ROLES.index(self.role) >= ROLES.index(needed)
 
 
 @dataclass(frozen=True)
@@ -124,11 +104,3 @@ def was_ever(settings: Settings, token: str) -> bool:
     """Whether the token is on record, good or revoked."""
     with engine(settings.operational_db).connect() as connection:
         return connection.scalar(select(tokens.c.id).where(tokens.c.hash == token_hash(token))) is not None
-
-
-def checked_role(text: str) -> Role:
-    """The role of that name. Raises WrongUseError where there is none."""
-    found = next((role for role in ROLES if role == text), None)
-    if found is None:
-        raise WrongUseError(f"there is no role {text!r}; roles, each with those before it: {', '.join(ROLES)}")
-    return found

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from lakeloop.access.acting import who_acts
 from lakeloop.access.generated import GENERATED, ensure_tokens, token_file
-from lakeloop.access.tokens import User, all_tokens, create_token, revoke_token, token_hash, users_by_hash
+from lakeloop.access.roles import User
+from lakeloop.access.tokens import all_tokens, create_token, revoke_token, token_hash, users_by_hash
 from lakeloop.exceptions import NotAllowedError, NotFoundError, WrongUseError
 from lakeloop.operational_db import engine, tokens
 from lakeloop.settings import Settings
