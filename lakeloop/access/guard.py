@@ -29,7 +29,7 @@ READ_SECONDS = 0.8
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/ping",)
 """Says only that the service runs: for whoever starts it anew when it does not."""
-_BEARER = b"Bearer "
+_BEARER = b"bearer "
 
 
 def guarded(app: ASGIApp, settings: Settings, host: str, name: str, writes: Role) -> ASGIApp:
@@ -97,6 +97,9 @@ class Guard:
             finally:
                 self._known.stop()
             return
+        if scope["type"] != "http":  # no service has another way in
+            await send({"type": "websocket.close", "code": 1008})
+            return
         path, safe = scope["path"], scope["method"] in SAFE
         token, cookie = _shown(scope)
         user = self._known.users.get(token_hash(token)) if token else self._login.user(cookie, self._known.users)
@@ -126,7 +129,7 @@ def _shown(scope: Scope) -> tuple[bytes, str]:
     """The token of a request, or else the cookie of who is logged in; empty where there is none."""
     cookies = b""
     for name, value in scope["headers"]:
-        if name == b"authorization" and value[:7] == _BEARER:
+        if name == b"authorization" and value[:7].lower() == _BEARER:
             return value[7:].strip(), ""
         if name == b"cookie":
             cookies = value
