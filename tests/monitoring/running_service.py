@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from lakeloop.http_server import HttpServer, http_config, listen
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[httpx.Client]:
+def running(app: ASGIApp) -> Iterator[httpx.Client]:
     """A client of the app, which ends with the block."""
     listener = listen("127.0.0.1", 0, "monitor")
     ready = threading.Event()

@@ -163,19 +163,11 @@ def test_a_target_that_cannot_be_used_is_said_at_the_start(home: Settings, contr
 
 def test_who_looks_needs_a_token_and_who_tells_alerts_one_that_may_decide(silent: Settings, contract: Contract) -> None:
     settings = silent.model_copy(update={"auth": "on", "home": silent.home / "asking"})
-    ready = threading.Event()
-    use_case = UseCase(settings, contract)
-    listener = listen("127.0.0.1", 0, "monitor")
-    app = guarded(make_app(GivenUseCase(use_case)), settings, "127.0.0.1", "monitor", writes="decide")
-    server = HttpServer(http_config(app, lifespan="on", grace_seconds=2), ready.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    assert ready.wait(240)
-    token = {name: token_file(settings, name).read_text().strip() for name in ("read", "prometheus", "alertmanager")}
-    shown = {name: {"authorization": f"Bearer {text}"} for name, text in token.items()}
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-        for path in ("/metrics", "/health", "/alerts", "/dashboard"):
+    app = make_app(GivenUseCase(UseCase(settings, contract)))
+    with running(guarded(app, settings, "127.0.0.1", "monitor", writes="decide")) as client:
+        names = ("read", "prometheus", "alertmanager")
+        shown = {n: {"authorization": f"Bearer {token_file(settings, n).read_text().strip()}"} for n in names}
+        for path in ("/metrics", "/health", "/insurance/health", "/alerts", "/dashboard"):
             assert client.get(path).status_code == 401
             assert client.get(path, headers=shown["read"]).status_code == 200
         assert client.get("/metrics", headers=shown["prometheus"]).status_code == 200
@@ -185,6 +177,3 @@ def test_who_looks_needs_a_token_and_who_tells_alerts_one_that_may_decide(silent
         assert client.post("/alerts", json=posted(), headers=shown["alertmanager"]).status_code == 200
         sent = client.get("/dashboard", headers={"accept": "text/html"})
         assert sent.headers["location"] == "/login?next=%2Fdashboard"
-    server.should_exit = True
-    thread.join(30)
-    listener.close()
