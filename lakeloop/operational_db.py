@@ -164,6 +164,7 @@ tokens = Table(
     Column("hash", String, nullable=False, unique=True),
     Column("created_at", String, nullable=False),
     Column("created_by", String, nullable=False),
+    Column("expires_at", String),
     Column("revoked_at", String),
     Column("revoked_by", String),
 )

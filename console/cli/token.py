@@ -8,7 +8,7 @@ from console.cli.render import DIM, console, table
 from lakeloop.access.acting import who_acts
 from lakeloop.access.generated import GENERATED
 from lakeloop.access.roles import ROLES
-from lakeloop.access.tokens import all_tokens, create_token, revoke_token
+from lakeloop.access.tokens import Token, all_tokens, create_token, revoke_token
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 
@@ -16,6 +16,7 @@ from lakeloop.settings import load_settings
 def create_command(
     name: Annotated[str, typer.Option(help="Who goes on record as the one who acts.")],
     role: Annotated[str, typer.Option(metavar="|".join(ROLES), help="What that may be; each includes those before.")],
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="How long it is good; until revoked.")] = None,
 ) -> None:
     """Make somebody's token and show it, this once.
 
@@ -25,9 +26,10 @@ def create_command(
     by = who_acts(settings, "administer")
     if name in GENERATED:
         raise WrongUseError(f"{name} is the name of a token that is made at the first start; choose another one")
-    token = create_token(settings, name, role, by)
+    token = create_token(settings, name, role, by, seconds=None if days is None else days * 24 * 3600)
     typer.echo(token)
-    typer.echo(f"this is the token of {name}, with the role {role}; it is not shown again", err=True)
+    until = "" if days is None else f", good for {days} days"
+    typer.echo(f"this is the token of {name}, with the role {role}{until}; it is not shown again", err=True)
 
 
 def list_command() -> None:
@@ -36,9 +38,8 @@ def list_command() -> None:
     who_acts(settings, "read")
     found = all_tokens(settings)
     if found:
-        head = ("name", "role", "made (UTC)", "by", "revoked", "by")
-        rows = [(t.name, t.role, t.created_at[:19], t.created_by, t.revoked_at[:19], t.revoked_by) for t in found]
-        console.print(table(head, rows))
+        head = ("name", "role", "made (UTC)", "by", "good until", "revoked", "by")
+        console.print(table(head, [_row(token) for token in found]))
     else:
         console.print("nobody has a token yet")
     if not settings.asks_who:
@@ -53,3 +54,9 @@ def revoke_command(name: Annotated[str, typer.Argument(help="As `list` shows it.
     settings = load_settings()
     token = revoke_token(settings, name, who_acts(settings, "administer"))
     console.print(f"the token of {token.name}, with the role {token.role}, is good no more")
+
+
+def _row(token: Token) -> tuple[str, ...]:
+    until = f"{token.expires_at[:19]}{' (over)' if token.expired else ''}"
+    made, revoked = token.created_at[:19], token.revoked_at[:19]
+    return token.name, token.role, made, token.created_by, until, revoked, token.revoked_by

@@ -79,5 +79,7 @@ def _user_of_command(settings: Settings, needed: Role) -> User:
         )
     user = users_by_hash(settings).get(token_hash(token))
     if user is None:
-        raise NotAllowedError("the token in LAKELOOP_TOKEN is not known here, or it was revoked: ask for a new one")
+        raise NotAllowedError(
+            "the token in LAKELOOP_TOKEN is not known here, its time is over, or it was revoked: ask for a new one"
+        )
     return user

@@ -143,7 +143,10 @@ def _unknown(scope: Scope, has_token: bool, needed: Role) -> Response:
         to = quote(scope["path"] + (f"?{query}" if query else ""), safe="")
         return Response(status_code=303, headers={"location": f"/login?next={to}", "cache-control": "no-store"})
     if has_token:
-        return _refusal(401, "this token is not known here, or it was revoked: ask whoever administers for a new one")
+        return _refusal(
+            401,
+            "this token is not known here, its time is over, or it was revoked: ask whoever administers for a new one",
+        )
     return _refusal(
         401,
         f"who asks? {scope['method']} {scope['path']} needs a token with the role {needed}, as the header "

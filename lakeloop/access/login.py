@@ -74,7 +74,7 @@ class Login:
         token = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
         found = self._user_of(token)
         if found is None:
-            return self._form(to, user, "This token is not known here, or it was revoked.", 401)
+            return self._form(to, user, "This token is not known here, its time is over, or it was revoked.", 401)
         answer = RedirectResponse(to, 303)
         secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         answer.set_cookie(

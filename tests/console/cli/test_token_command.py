@@ -20,14 +20,21 @@ def test_tokens_are_made_shown_once_and_ended_and_switches_name_their_user(
 
     made = lakeloop("token", "create", "--name", "boss", "--role", "administer")
     boss = made.stdout.strip()
-    assert made.exit_code == 0 and boss.startswith("lakeloop_") and boss not in made.stderr
+    assert (
+        "good for" not in made.stderr
+        and made.exit_code == 0
+        and boss.startswith("lakeloop_")
+        and boss not in made.stderr
+    )
     listed = lakeloop("token", "list").output
     assert "boss" in listed and boss not in listed and "LAKELOOP_AUTH is off" in listed
 
     monkeypatch.setenv("LAKELOOP_AUTH", "on")
     nobody = lakeloop("token", "create", "--name", "ann", "--role", "decide")
     assert "set LAKELOOP_TOKEN" in str(nobody.exception)
-    ann = lakeloop("token", "create", "--name", "ann", "--role", "decide", LAKELOOP_TOKEN=boss).stdout.strip()
+    given = lakeloop("token", "create", "--name", "ann", "--role", "decide", "--days", "30", LAKELOOP_TOKEN=boss)
+    assert "good for 30 days" in given.stderr
+    ann = given.stdout.strip()
     less = lakeloop("token", "revoke", "boss", LAKELOOP_TOKEN=ann)
     assert "needs the role administer; the token of ann has the role decide" in str(less.exception)
 

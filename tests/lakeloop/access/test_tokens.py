@@ -50,6 +50,21 @@ def test_a_name_has_one_good_token_and_a_revoked_one_stays_on_record(settings: S
         revoke_token(settings, "bob", "eve")
 
 
+def test_a_token_whose_time_is_over_is_none_and_a_new_one_takes_its_place(settings: Settings) -> None:
+    good = create_token(settings, "ann", "ask", "me", seconds=3600)
+    over = create_token(settings, "bob", "ask", "me", seconds=-1)
+    assert who_acts(by(settings, good), "ask") == "ann"
+    with pytest.raises(NotAllowedError, match="its time is over"):
+        who_acts(by(settings, over), "read")
+    create_token(settings, "bob", "read", "eve")
+    assert {(user.name, user.role) for user in users_by_hash(settings).values()} == {("ann", "ask"), ("bob", "read")}
+    assert [(one.name, one.expired, one.revoked_by) for one in all_tokens(settings)] == [
+        ("ann", False, ""), ("bob", True, "eve"), ("bob", False, ""),
+    ]  # fmt: skip
+    with pytest.raises(WrongUseError, match="ann has a token already"):
+        create_token(settings, "ann", "ask", "me")
+
+
 @pytest.mark.parametrize(
     ("name", "role", "said"), [("a:b", "read", "cannot be 'a:b'"), ("ann", "boss", "no role 'boss'")]
 )
