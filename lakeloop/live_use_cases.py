@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from lakeloop.exceptions import LakeloopError, WrongUseError, first_line
+from lakeloop.exceptions import LakeloopError, first_line
+from lakeloop.served_use_cases import check_served, served_names
 from lakeloop.settings import Settings
-from lakeloop.use_case import CONTRACT_FILE, UseCase, open_use_case
+from lakeloop.use_case import UseCase, open_use_case
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +51,13 @@ class LiveUseCases:
         Raises:
             WrongUseError: none is there, or one that the settings name is not.
         """
-        folders = {path.parent.name: path.parent for path in self.settings.use_cases.glob(f"*/{CONTRACT_FILE}")}
-        wanted = set(self.settings.served) or set(folders)
         if not self._seen:
-            self._check(folders, wanted)
+            check_served(self.settings)
         gone = {name for name in self._seen if not (self.settings.use_cases / name).is_dir()}
         for name in gone:
             del self._seen[name]
             self.problems.pop(name, None)
-        followed = sorted(wanted | self._seen.keys())
+        followed = sorted({*served_names(self.settings), *self._seen})
         new = {name: found for name in followed if (found := self._changed(name)) is not None}
         return Changes(new, frozenset(gone))
 
@@ -102,19 +101,6 @@ class LiveUseCases:
         except LakeloopError as problem:
             self.refuse(name, problem)
         return None
-
-    def _check(self, folders: dict[str, Path], wanted: set[str]) -> None:
-        named = {self.settings.use_case} if "use_case" in self.settings.model_fields_set else set()
-        for name in sorted((wanted | named) - folders.keys()):
-            raise WrongUseError(
-                f"there is no use case {name!r} in {self.settings.use_cases}; use cases there: "
-                f"{', '.join(sorted(folders)) or 'none'}"
-            )
-        if not wanted:
-            raise WrongUseError(
-                f"there is no use case in {self.settings.use_cases}: no folder there has a {CONTRACT_FILE}; "
-                "`lakeloop new` drafts one, or set LAKELOOP_USE_CASES"
-            )
 
 
 class GivenUseCase(LiveUseCases):

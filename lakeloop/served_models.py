@@ -12,30 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lakeloop.atomic_file import write_text
-from lakeloop.exceptions import WrongUseError
 from lakeloop.pushed_models import complete_versions
+from lakeloop.served_use_cases import served_names
 from lakeloop.settings import Settings
-from lakeloop.use_case import CONTRACT_FILE
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-
-
-def served_names(settings: Settings) -> list[str]:
-    """The use cases that are served, sorted: those of the folder, or those of them that the settings name."""
-    there = {path.parent.name for path in settings.use_cases.glob(f"*/{CONTRACT_FILE}")}
-    return sorted(there & set(settings.served) if settings.served else there)
-
-
-def check_served(settings: Settings) -> None:
-    """Raises WrongUseError where the settings name a use case that is not there."""
-    there = sorted(path.parent.name for path in settings.use_cases.glob(f"*/{CONTRACT_FILE}"))
-    for name in settings.served:
-        if name not in there:
-            raise WrongUseError(
-                f"there is no use case {name!r} in {settings.use_cases}; use cases there: {', '.join(there) or 'none'}"
-            )
 
 
 def models_folder(settings: Settings, name: str) -> Path:

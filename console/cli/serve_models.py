@@ -12,7 +12,8 @@ import typer
 from console.cli.render import console
 from console.cli.use_case_option import OnlyOption
 from lakeloop.exceptions import NotFoundError
-from lakeloop.served_models import check_served, kept_config, pushed_names, served_names
+from lakeloop.served_models import kept_config, pushed_names
+from lakeloop.served_use_cases import check_served, served_names
 from lakeloop.settings import Settings, check_home, load_settings
 from serving.model_server import flags
 from serving.model_server.model_config import newest_of, read_config
