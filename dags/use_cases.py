@@ -1,10 +1,9 @@
-"""The one file Airflow reads: the DAGs of every contract, and housekeeping.
+"""The one file Airflow reads: the DAGs of every served use case, and housekeeping.
 
 A contract that cannot be used takes nobody else's DAGs away; a DAG named after its folder says what is wrong with it.
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from airflow.sdk import DAG
 
@@ -17,9 +16,9 @@ from dags.monitor import make_monitor
 from dags.retrain import make_retrain
 from dags.simulate import make_simulate
 from dags.stream import make_stream
-from lakeloop.contract_file import load_contract
+from lakeloop.served_use_cases import served_names
 from lakeloop.settings import Settings, load_settings
-from lakeloop.use_case import UseCase
+from lakeloop.use_case import UseCase, contract_path, open_use_case
 
 MAKERS: tuple[Callable[[UseCase], DAG], ...] = (
     make_ingest,
@@ -34,20 +33,20 @@ MAKERS: tuple[Callable[[UseCase], DAG], ...] = (
 def make_all(settings: Settings) -> Iterator[DAG]:
     """Every DAG of the platform."""
     readable = []
-    for path in sorted(settings.use_cases.glob("*/contract.yaml")):
-        made, problem = _make(path, settings)
+    for name in served_names(settings):
+        made, problem = _make(name, settings)
         yield from made
         if problem:
-            yield make_broken(path, problem)
+            yield make_broken(contract_path(settings, name), problem)
         else:
-            readable.append(path.parent.name)
+            readable.append(name)
     yield make_maintenance(readable)
 
 
-def _make(path: Path, settings: Settings) -> tuple[list[DAG], str]:
-    """A contract's DAGs, all of them or none and why."""
+def _make(name: str, settings: Settings) -> tuple[list[DAG], str]:
+    """A use case's DAGs, all of them or none and why."""
     try:
-        use_case = UseCase(settings, load_contract(path))
+        use_case = open_use_case(settings, name)
         return [*(make(use_case) for make in MAKERS), *make_fetches(use_case)], ""
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one contract, the others' DAGs must be there
         return [], f"{type(error).__name__}: {error}"

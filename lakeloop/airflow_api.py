@@ -10,6 +10,8 @@ from lakeloop.settings import Settings
 
 BUSY = (0.2, 0.6, 1.8)
 """Seconds before asking once more: SQLite refuses at once who read, and would write what another has written since."""
+PAGE = 100
+"""Entries of a list that Airflow gives at once, at most."""
 
 
 class AirflowApi:
@@ -48,6 +50,15 @@ class AirflowApi:
         if answer.status_code == httpx.codes.FORBIDDEN:
             raise AirflowError(f"Airflow's user {self._user} may not {method} {path}; give it the role op")
         return self._json(answer, f"{method} {path}")
+
+    def all(self, path: str, key: str) -> list[dict[str, Any]]:
+        """All entries of a list, which Airflow gives in pages; `key` is what it calls them. Raises as `ask` does."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self.ask("GET", path, params={"limit": PAGE, "offset": len(found)})
+            found += (page := answer.get(key, []))
+            if not page or len(found) >= answer.get("total_entries", 0):
+                return found
 
     def _new_token(self) -> str:
         answer = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})

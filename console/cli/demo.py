@@ -50,7 +50,7 @@ def demo_command(
             soft_wrap=True,
         )
     chapter("The platform starts")
-    up_command(use_case)
+    up_command(use_case=use_case)
     story = Story(case, played, ask)
     story.history()
     story.production()

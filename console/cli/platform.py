@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, GOOD, console, table
-from console.cli.use_case_option import UseCaseOption
+from console.cli.use_case_option import OnlyOption, UseCaseOption
 from console.platform.down import down
 from console.platform.environment import service_environment
 from console.platform.generated_secrets import secret_files
@@ -21,15 +20,17 @@ from console.platform.status import FAILING, HEALTHY, STOPPED, ServiceStatus, se
 from console.platform.up import up
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.notifications import target_states
-from lakeloop.settings import Settings
+from lakeloop.served_use_cases import check_served
+from lakeloop.settings import Settings, check_home, load_settings
 
 
-def up_command(use_case: UseCaseOption = "") -> None:
+def up_command(only: OnlyOption = None, use_case: UseCaseOption = "") -> None:
     """Start the whole platform: Airflow, model server, gateway, monitor, and Prometheus where it is installed.
 
-    Waits until all of it works. Called again it starts what is missing; Ctrl-C stops what it started.
+    It serves all use cases of the folder; one whose contract has mistakes is told and harms no other. Waits until all
+    of it works. Called again it starts what is missing; Ctrl-C stops what it started.
     """
-    settings = open_use_case(use_case).settings
+    settings = load_settings(use_case=use_case, served_use_cases=",".join(only or ()))
     begun = time.monotonic()
     seen: set[str] = set()
     with console.status("starting …") as spinner:
@@ -53,6 +54,8 @@ def up_command(use_case: UseCaseOption = "") -> None:
     )
     for error in running.import_errors:
         console.print(f"a DAG file cannot be read: {error}", style=BAD, soft_wrap=True)
+    for name, problem in running.problems.items():
+        _print_problem(name, problem)
     console.print(f"passwords of Airflow's users: {secret_files(settings).passwords}", soft_wrap=True)
     console.print("`lakeloop status` shows them, `lakeloop logs SERVICE -f` follows one, `lakeloop down` stops all")
 
@@ -61,13 +64,15 @@ def prepare_command(use_case: UseCaseOption = "") -> None:
     """Migrate Airflow's database and compile the pipelines, where that is due; then the services may start.
 
     `lakeloop up` does it by itself. Containers run it once before the others; there Airflow's own variables count.
+    A use case whose contract has mistakes, or whose pipeline cannot be compiled, is told and harms no other.
     """
-    settings = open_use_case(use_case).settings
+    settings = _settings(use_case)
+    check_served(settings)
     log_folder(settings).mkdir(parents=True, exist_ok=True)
     airflow = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
     seen: set[str] = set()
     begun = time.monotonic()
-    for steps in prepare(settings, {**service_environment(settings), **airflow}):
+    for steps in prepare(settings, {**service_environment(settings), **airflow}, _print_problem):
         for name in sorted({step.name for step in steps} - seen):
             seen.add(name)
             console.print(f"  {name} …", style=DIM)
@@ -76,7 +81,7 @@ def prepare_command(use_case: UseCaseOption = "") -> None:
 
 def down_command(use_case: UseCaseOption = "") -> None:
     """Stop everything that `lakeloop up` started on this home, running tasks included, and nothing else."""
-    settings = open_use_case(use_case).settings
+    settings = _settings(use_case)
     with console.status("stopping …"):
         stopped = down(settings)
     if not stopped.processes and not stopped.strays:
@@ -91,7 +96,7 @@ def status_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Show every service: state, since when, process, URL. Exit 1 if one of them is not healthy."""
-    settings = open_use_case(use_case).settings
+    settings = _settings(use_case)
     states = service_states(settings)
     if as_json:
         rows = [{**asdict(s), "since": s.since.isoformat() if s.since else None} for s in states]
@@ -114,7 +119,7 @@ def logs_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Show what the services wrote last. Task logs are in Airflow's UI."""
-    settings = open_use_case(use_case).settings
+    settings = _settings(use_case)
     found = {path.stem: path for path in sorted(log_folder(settings).glob("*.log"))}
     if not found:
         raise NotFoundError(f"there are no logs in {log_folder(settings)} yet; `lakeloop up` writes them")
@@ -123,6 +128,17 @@ def logs_command(
     paths = [found[service]] if service else list(found.values())
     # tail follows a file that is rotated, and marks whose lines are whose
     os.execvp("tail", ["tail", f"--lines={lines}", *(["-F"] if follow else []), *map(str, paths)])
+
+
+def _settings(use_case: str) -> Settings:
+    """Those of a home. No contract is read: a bad one must not keep anybody from stopping or looking."""
+    settings = load_settings(use_case=use_case)
+    check_home(settings)
+    return settings
+
+
+def _print_problem(name: str, problem: str) -> None:
+    console.print(f"use case {name}: {problem}", style=BAD, soft_wrap=True, markup=False)
 
 
 def _state(state: str) -> Text:

@@ -7,6 +7,7 @@ from console.platform.marked_processes import MARK
 from console.platform.paths import home_of
 from console.platform.services import prometheus_url
 from lakeloop.access.generated import PLATFORM, token_file
+from lakeloop.served_use_cases import default_use_case
 from lakeloop.settings import Settings
 
 _NOT_PASSED_ON = ("PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "PYTHONHOME", "NOTIFY_SOCKET", "LAKELOOP_TOKEN")
@@ -21,7 +22,8 @@ def service_environment(settings: Settings) -> dict[str, str]:
         **PREFERENCES,
         **inherited,
         **airflow_environment(settings),
-        "LAKELOOP_USE_CASE": settings.use_case,
+        "LAKELOOP_USE_CASE": default_use_case(settings),
+        "LAKELOOP_SERVED_USE_CASES": ",".join(sorted(set(settings.served))),
         "LAKELOOP_USE_CASES": str(settings.use_cases.absolute()),
         "LAKELOOP_AIRFLOW_URL": own.airflow_url,
         "LAKELOOP_AIRFLOW_USER": own.airflow_user,

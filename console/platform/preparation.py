@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -19,11 +19,10 @@ from console.platform.paths import airflow_home
 from console.platform.services import Preparation, lakeloop_program
 from console.platform.supervisor import bound_command
 from lakeloop.atomic_file import write_text
-from lakeloop.contract_file import load_contract
 from lakeloop.databases import airflow_database, making_database, on_postgresql
-from lakeloop.exceptions import ContractError, LakeloopError
+from lakeloop.exceptions import LakeloopError
+from lakeloop.served_use_cases import open_served
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.graph import is_compiled
 
 _LOOK_SECONDS = 0.2
@@ -36,37 +35,37 @@ class Step:
     kind: Preparation
     name: str
     command: tuple[str, ...]
+    use_case: str = ""
+    """The one use case that it is for, which alone does without what failed; '': all need it."""
 
 
 def due_steps(settings: Settings) -> tuple[Step, ...]:
     """What there is to do now; nothing at a start where nothing changed."""
     steps = [] if _is_migrated(settings) else [Step("migrate", "migrate", (str(airflow_program()), "db", "migrate"))]
     for use_case in stale_pipelines(settings):
-        steps.append(
-            Step("compile", f"compile-{use_case}", (lakeloop_program(), "pipeline", "compile", "--use-case", use_case))
-        )
+        command = (lakeloop_program(), "pipeline", "compile", "--use-case", use_case)
+        steps.append(Step("compile", f"compile-{use_case}", command, use_case))
     return tuple(steps)
 
 
 def stale_pipelines(settings: Settings) -> tuple[str, ...]:
-    """The use cases whose contract can be read and whose pipeline is not compiled as it stands now."""
-    stale = []
-    for path in sorted(settings.use_cases.glob("*/contract.yaml")):
-        try:
-            contract = load_contract(path)
-        except ContractError:
-            continue
-        if not is_compiled(UseCase(settings, contract)):
-            stale.append(contract.use_case)
-    return tuple(stale)
+    """The served use cases whose contract is good and whose pipeline is not compiled as it stands now."""
+    return tuple(use_case.name for use_case in open_served(settings)[0] if not is_compiled(use_case))
 
 
-def prepare(settings: Settings, environment: Mapping[str, str]) -> Generator[tuple[Step, ...], None, None]:
+def prepare(
+    settings: Settings, environment: Mapping[str, str], on_problem: Callable[[str, str], None]
+) -> Generator[tuple[Step, ...], None, None]:
     """Run the steps that are due side by side; gives, several times a second and at the end, those not yet done.
 
+    `on_problem` gets a use case and what is wrong with it, a bad contract or a pipeline that cannot be compiled; the
+    others go on.
+
     Raises:
-        LakeloopError: one failed; the others are ended, and its last words and its log are named.
+        LakeloopError: a step that all need failed; the others are ended, and its last words and its log are named.
     """
+    for name, problem in open_served(settings)[1].items():
+        on_problem(name, str(problem))
     if on_postgresql(settings):
         with making_database(settings.database_url, str(make_url(airflow_database(settings)).database)):
             pass
@@ -78,7 +77,9 @@ def prepare(settings: Settings, environment: Mapping[str, str]) -> Generator[tup
             time.sleep(_LOOK_SECONDS)
             for step in [step for step, process in running.items() if process.poll() is not None]:
                 if running.pop(step).returncode:
-                    raise LakeloopError(_failure(step.name, settings))
+                    if not step.use_case:
+                        raise LakeloopError(_failure(step.name, settings))
+                    on_problem(step.use_case, _failure(step.name, settings))
                 if step.kind == "migrate":
                     write_text(_migrated_mark(settings), _migrated_to(settings))
     yield ()

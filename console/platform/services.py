@@ -9,6 +9,7 @@ from typing import Literal
 from console.platform.airflow_environment import airflow_program, airflow_url
 from console.platform.paths import home_of, platform_folder
 from lakeloop.access.generated import PLATFORM, token_file
+from lakeloop.served_use_cases import default_use_case
 from lakeloop.settings import Settings
 
 Preparation = Literal["migrate", "compile"]
@@ -72,7 +73,7 @@ def _answering(settings: Settings) -> tuple[Service, ...]:
                 lakeloop, "-v", "serve", "models", "--wait",
                 "--port", str(settings.model_server_port), "--grpc-port", str(settings.model_server_grpc_port),
             ),
-            f"{models}/v1/models/{settings.use_case}",
+            f"{models}/v1/models/{default_use_case(settings)}",
             f"{models}/monitoring/prometheus/metrics",
             {
                 "LAKELOOP_MODEL_SERVER_PORT": settings.model_server_port,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from console.platform.airflow_environment import USERS, with_airflow
 from console.platform.alerting_files import write_alerting_files
@@ -26,8 +25,9 @@ from lakeloop.access.generated import ensure_tokens
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.atomic_file import write_text
 from lakeloop.dag_ids import DAGS
-from lakeloop.exceptions import AirflowError, AirflowRefusedError, LakeloopError
-from lakeloop.settings import Settings
+from lakeloop.exceptions import AirflowError, AirflowRefusedError, LakeloopError, WrongUseError
+from lakeloop.served_use_cases import check_served, open_served
+from lakeloop.settings import Settings, check_home
 from monitoring.notification_targets import read_targets
 
 LONGEST_SECONDS = 240.0
@@ -40,12 +40,13 @@ OnStates = Callable[[tuple[ServiceStatus, ...], tuple[str, ...]], None]
 
 @dataclass(frozen=True)
 class Running:
-    """A platform that works: `new` if this call started it."""
+    """A platform that works: `new` if this call started it. `problems`: what is wrong with a use case, by its name."""
 
     services: tuple[ServiceStatus, ...]
     new: bool
     dags: int
     import_errors: tuple[str, ...]
+    problems: Mapping[str, str]
 
 
 def up(
@@ -55,14 +56,19 @@ def up(
 ) -> Running:
     """Start what does not run and wait until all is healthy; interrupted, stop what this call started.
 
+    Use cases that cannot be served or compiled are left out and told; the others go on.
+
     Raises:
-        WrongUseError: a target of notifications cannot be used; nothing was started.
+        WrongUseError: a target of notifications cannot be used, a use case that the settings name is not there, or no
+            contract is good; nothing was started.
         MissingToolError: Airflow's environment is not there.
         BusyError: another `up` or `down` is at work on this home.
         PortTakenError: a port is another's; nothing was started.
         LakeloopError: the platform runs with other settings, or a service does not come up; the text names its log.
     """
     read_targets(settings)
+    _check_use_cases(settings)
+    problems: dict[str, str] = {}
     services = platform_services(settings)
     with one_at_a_time(settings):
         supervisor = Supervisor(settings)
@@ -75,7 +81,7 @@ def up(
                 check_ports(services, home_of(settings))
             else:
                 _check_unchanged(settings, services)
-            _start(settings, services, supervisor, new, on_states)
+            _start(settings, services, supervisor, new, on_states, problems)
             states = _wait(settings, on_states)
             dags, errors = _wait_for_dags(settings)
         except KeyboardInterrupt:
@@ -83,11 +89,24 @@ def up(
                 on_step("interrupted: stopping what was started")
                 stop_all(settings)
             raise
-    return Running(states, new, dags, errors)
+    return Running(states, new, dags, errors, problems)
+
+
+def _check_use_cases(settings: Settings) -> None:
+    check_home(settings)
+    check_served(settings)
+    good, problems = open_served(settings)
+    if not good:
+        raise WrongUseError("\n".join(map(str, problems.values())))
 
 
 def _start(
-    settings: Settings, services: tuple[Service, ...], supervisor: Supervisor, new: bool, on_states: OnStates
+    settings: Settings,
+    services: tuple[Service, ...],
+    supervisor: Supervisor,
+    new: bool,
+    on_states: OnStates,
+    problems: dict[str, str],
 ) -> None:
     if settings.asks_who:
         ensure_tokens(settings)
@@ -99,7 +118,7 @@ def _start(
         write_text(_fingerprint_file(settings), _fingerprint(settings, services))
         supervisor.start(environment)
     waiting = list(services)
-    with closing(prepare(settings, environment)) as preparing:
+    with closing(prepare(settings, environment, problems.__setitem__)) as preparing:
         for steps in preparing:
             due = {step.kind for step in steps}
             ready = [service for service in waiting if not service.after & due]
@@ -135,16 +154,16 @@ def _not_up(settings: Settings, names: list[str], states: tuple[ServiceStatus, .
 
 
 def _wait_for_dags(settings: Settings) -> tuple[int, tuple[str, ...]]:
-    """How many DAGs Airflow knows, once the use case's are there, and the files it could not import."""
+    """How many DAGs Airflow knows, once those of the good use cases are there, and the files it could not import."""
     api = AirflowApi(with_airflow(settings))
     deadline = time.monotonic() + LONGEST_SECONDS
-    wanted = {f"{settings.use_case}_{what}" for what in DAGS}
+    wanted = {f"{use_case.name}_{what}" for use_case in open_served(settings)[0] for what in DAGS}
     try:
         while True:
             late = time.monotonic() > deadline
             try:
-                known = {dag["dag_id"] for dag in _ask(api, "/api/v2/dags").get("dags", [])}
-                errors = _ask(api, "/api/v2/importErrors").get("import_errors", [])
+                known = {dag["dag_id"] for dag in api.all("/api/v2/dags", "dags")}
+                errors = api.all("/api/v2/importErrors", "import_errors")
                 if wanted <= known or errors or late:
                     break
             except AirflowRefusedError as refusal:
@@ -156,10 +175,6 @@ def _wait_for_dags(settings: Settings) -> tuple[int, tuple[str, ...]]:
     finally:
         api.close()
     return len(known), tuple(f"{error.get('filename')}: {_last_line(error.get('stack_trace', ''))}" for error in errors)
-
-
-def _ask(api: AirflowApi, path: str) -> dict[str, Any]:
-    return api.ask("GET", path, params={"limit": 100})
 
 
 def _last_line(text: str) -> str:

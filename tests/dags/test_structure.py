@@ -14,11 +14,12 @@ from tests.use_case_copies import USE_CASES
 
 @pytest.fixture(scope="module")
 def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two use cases that have nothing in common, and one whose contract is broken."""
+    """Use cases that have nothing in common, one whose contract is broken, and a copy that still has its old name."""
     folder = tmp_path_factory.mktemp("use_cases")
     for name, where in USE_CASES.items():
         shutil.copytree(where / name, folder / name)
     write_use_case(folder, "fetched")
+    shutil.copytree(folder / "insurance", folder / "copied")
     (folder / "half done").mkdir()
     (folder / "half done" / "contract.yaml").write_text("use_case: half done\nfeetures: {}\n")
     return folder
@@ -34,8 +35,15 @@ def test_each_contract_has_its_dags_and_a_broken_one_takes_none_away(found: dict
     expected = {f"{case}_{what}" for case in ("insurance", "churn") for what in DAGS}
     assert expected | {"lakeloop_maintenance", "half_done_contract_is_broken"} <= set(found["dags"])
     assert not any(name.startswith("half_done") for name in set(found["dags"]) - {"half_done_contract_is_broken"})
+    assert "call both the same" in found["dags"]["copied_contract_is_broken"]["doc"]
     page = found["dags"]["half_done_contract_is_broken"]["doc"]
     assert "feetures" in page and "did you mean `features`?" in page and "half done/contract.yaml" in page
+
+
+def test_a_narrowed_platform_has_the_dags_of_what_it_serves(in_airflow_once: InAirflow, use_cases: Path) -> None:
+    narrowed = {"LAKELOOP_USE_CASES": str(use_cases), "LAKELOOP_SERVED_USE_CASES": "churn"}
+    dags = set(in_airflow_once("read_dags", **narrowed)["dags"])
+    assert dags == {*(f"churn_{what}" for what in DAGS), "lakeloop_maintenance"}
 
 
 def test_reading_them_imports_no_machine_learning_and_one_file(found: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from threading import Thread
 from time import sleep
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -36,6 +37,12 @@ class Airflow(ThreadingHTTPServer):
 class _Handler(JsonHandler):
     server: Airflow
 
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        first, most = int(query["offset"][0]), min(int(query["limit"][0]), 100)  # as Airflow does
+        page = [{"dag_id": str(number)} for number in range(first, min(first + most, 250))]
+        self.answer(200, {"dags": page, "total_entries": 250})
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         sleep(self.server.seconds)
@@ -55,6 +62,11 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
 def ask(airflow: Airflow) -> dict[str, object]:
     api = AirflowApi(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
     return api.ask("POST", "/api/v2/assets/events", json={})
+
+
+def test_a_list_is_read_page_by_page(airflow: Airflow) -> None:
+    api = AirflowApi(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    assert [dag["dag_id"] for dag in api.all("/api/v2/dags", "dags")] == [str(number) for number in range(250)]
 
 
 def test_a_slow_answer_is_waited_for_by_who_follows_a_story_alone(

@@ -41,6 +41,21 @@ def test_a_taken_port_is_named_before_anything_starts(lakeloop: Run, settings: S
     assert not marked_processes(home_of(settings)) and not (settings.home / "secrets").exists()
 
 
+@needs_airflow
+def test_a_use_case_that_cannot_be_served_is_named_before_anything_starts(
+    lakeloop: Run, settings: Settings, tmp_path: Path
+) -> None:
+    refused = lakeloop("up", "--only", "claims")
+    assert refused.returncode == 2 and "there is no use case 'claims'" in refused.stderr
+    (tmp_path / "data" / "half").mkdir(parents=True)
+    (tmp_path / "data" / "half" / "contract.yaml").write_text("use_case: half\nfeetures: {}\n")
+    broken = lakeloop("up", LAKELOOP_USE_CASES=str(tmp_path / "data"))
+    assert broken.returncode == 2 and "did you mean `features`?" in broken.stderr
+    assert not marked_processes(home_of(settings)) and not settings.home.exists()
+    stopped = lakeloop("down", LAKELOOP_USE_CASES=str(tmp_path / "data"))  # a bad contract keeps nobody from stopping
+    assert stopped.returncode == 0, stopped.stderr
+
+
 def test_logs_are_shown_by_service_and_an_unknown_one_is_refused(lakeloop: Run, settings: Settings) -> None:
     missing = lakeloop("logs")
     assert missing.returncode == 1 and "there are no logs" in missing.stderr

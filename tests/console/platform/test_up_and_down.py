@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from console.platform.marked_processes import marked_processes
 from console.platform.paths import home_of, platform_folder
 from console.platform.ports import is_free
 from lakeloop.airflow_api import AirflowApi
+from lakeloop.dag_ids import DAGS
 from lakeloop.settings import Settings
 from tests.command_line import COMMAND
 from tests.console.platform.conftest import PORTS, environment_of, make_settings, run_in
+from tests.use_case_copies import USE_CASES, copy_insurance
 from tests.waiting import eventually
 
 pytestmark = [
@@ -32,7 +35,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    settings = make_settings(tmp_path_factory.mktemp("platform") / "home")
+    folder = tmp_path_factory.mktemp("platform")
+    use_cases = copy_insurance(folder / "data")
+    shutil.copytree(USE_CASES["stays"] / "stays", use_cases / "stays")
+    (use_cases / "half").mkdir()
+    (use_cases / "half" / "contract.yaml").write_text("use_case: half\nfeetures: {}\n")
+    settings = make_settings(folder / "home", use_cases=use_cases)
     yield settings
     stopped = run_in(settings)("down")
     assert stopped.returncode == 0, stopped.stderr
@@ -74,6 +82,7 @@ def test_up_waits_until_every_service_is_healthy(home: Settings) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "services are healthy" in done.stdout and str(secret_files(home).passwords) in done.stdout
     assert "a DAG file cannot be read" not in done.stdout
+    assert "use case half: " in done.stdout and "did you mean `features`?" in done.stdout
     for password in json.loads(secret_files(home).passwords.read_text()).values():
         assert password not in done.stdout + done.stderr
     shown = run_in(home)("status")
@@ -100,10 +109,11 @@ def test_airflow_lets_its_users_in_with_generated_passwords_and_nobody_else(home
 
 def test_the_use_cases_dags_are_on(home: Settings) -> None:
     api = AirflowApi(with_airflow(home))
-    dags = {dag["dag_id"]: dag["is_paused"] for dag in api.ask("GET", "/api/v2/dags", params={"limit": 100})["dags"]}
+    dags = {dag["dag_id"]: dag["is_paused"] for dag in api.all("/api/v2/dags", "dags")}
     api.close()
-    assert any(name.startswith("insurance_") for name in dags)
-    assert not any(paused for name, paused in dags.items() if name.startswith("insurance_")), dags
+    wanted = {f"{use_case}_{what}" for use_case in ("insurance", "stays") for what in DAGS}
+    assert wanted | {"half_contract_is_broken"} <= dags.keys()
+    assert not any(dags[name] for name in wanted), dags
 
 
 def test_up_again_finds_it_running(home: Settings) -> None:
@@ -111,6 +121,8 @@ def test_up_again_finds_it_running(home: Settings) -> None:
     again = run_in(home)("up")
     assert again.returncode == 0 and "they ran already" in again.stdout, again.stderr
     assert {name: row["pid"] for name, row in states(home).items()} == before
+    narrowed = run_in(home)("up", "--only", "insurance")
+    assert narrowed.returncode == 1 and "runs with other settings" in narrowed.stderr
     other = run_in(home)("up", LAKELOOP_SPARK_MEMORY="1g")
     assert other.returncode == 1 and "runs with other settings" in other.stderr
 
