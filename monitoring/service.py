@@ -187,10 +187,21 @@ def _health(parts: Parts) -> dict[str, Any]:
     outbox = parts.outbox.problem if parts.outbox else "no Airflow is set (LAKELOOP_AIRFLOW_URL); events stay here"
     shown = cases.default.health(problems.get(cases.default.use_case.name, ""))
     found = {name: case.health(problems.get(name, "")) for name, case in cases.all.items()}
-    problem_of = {name: one["problem"] or one["contract_problem"] for name, one in found.items()}
     listed = [
-        *({"name": name, "status": found[name]["status"], "problem": why} for name, why in problem_of.items()),
-        *({"name": name, "status": "refused", "problem": why} for name, why in problems.items() if name not in found),
+        *(
+            {
+                "name": name,
+                "status": one["status"],
+                "model_version": one["model_version"],
+                "problem": one["problem"] or one["contract_problem"],
+            }
+            for name, one in found.items()
+        ),
+        *(
+            {"name": name, "status": "refused", "model_version": None, "problem": why}
+            for name, why in problems.items()
+            if name not in found
+        ),
     ]
     return {
         **shown,

@@ -107,7 +107,8 @@ COMMANDS = {
         "platform", "Stop everything that `lakeloop up` started on this home, running tasks included, and nothing else."
     ),
     "status": Command(
-        "platform", "Show every service: state, since when, process, URL. Exit 1 if one of them is not healthy."
+        "platform",
+        "Show every service: state, since when, process, URL; and every use case: state, model that serves, problem.",
     ),
     "logs": Command("platform", "Show what the services wrote last. Task logs are in Airflow's UI."),
     "demo": Command(

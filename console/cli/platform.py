@@ -18,6 +18,7 @@ from console.platform.paths import log_folder
 from console.platform.preparation import prepare
 from console.platform.status import FAILING, HEALTHY, STOPPED, ServiceStatus, service_states
 from console.platform.up import up
+from console.platform.use_case_states import use_case_states
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.notifications import target_states
 from lakeloop.served_use_cases import check_served
@@ -92,21 +93,30 @@ def down_command(use_case: UseCaseOption = "") -> None:
 
 
 def status_command(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON: a list with one object a service.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As JSON: `services` and `use_cases`, a list with one object each.")
+    ] = False,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Show every service: state, since when, process, URL. Exit 1 if one of them is not healthy."""
+    """Show every service: state, since when, process, URL; and every use case: state, model that serves, problem.
+
+    Exit 1 if a service is not healthy.
+    """
     settings = _settings(use_case)
     states = service_states(settings)
+    use_cases = use_case_states(settings, states)
     if as_json:
         rows = [{**asdict(s), "since": s.since.isoformat() if s.since else None} for s in states]
-        console.print_json(json.dumps(rows)) if console.is_terminal else typer.echo(json.dumps(rows, indent=2))
+        told = json.dumps({"services": rows, "use_cases": [asdict(one) for one in use_cases]}, indent=2)
+        console.print_json(told) if console.is_terminal else typer.echo(told)
     else:
         cells = [
             (s.name, _state(s.state), _time(s), s.pid or "", s.url + (f"  {s.problem}" if s.problem else ""))
             for s in states
         ]
         console.print(table(("service", "state", "since", "pid", "url"), cells, numbers=("pid",)))
+        served = [(one.name, _state(one.state), one.model_version or "", one.problem) for one in use_cases]
+        console.print(table(("use case", "state", "model", "problem"), served))
         _print_notifications(settings)
     if any(s.state != HEALTHY for s in states):
         raise typer.Exit(1)
@@ -142,7 +152,7 @@ def _print_problem(name: str, problem: str) -> None:
 
 
 def _state(state: str) -> Text:
-    return Text(state, {HEALTHY: GOOD, FAILING: BAD, STOPPED: DIM}.get(state, ""))
+    return Text(state, {HEALTHY: GOOD, FAILING: BAD, STOPPED: DIM, "ok": GOOD, "refused": BAD}.get(state, ""))
 
 
 def _print_notifications(settings: Settings) -> None:

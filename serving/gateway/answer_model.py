@@ -57,13 +57,22 @@ class Health(BaseModel):
     )
     answers_kept: int = Field(description="answers remembered for repeated request ids")
 
+    @property
+    def problem(self) -> str:
+        """Why it is degraded, the first reason of several; empty if it is not."""
+        log_problem = self.request_log.problem if self.request_log is not None else ""
+        return self.contract_problem or self.model_problem or self.switches_problem or log_problem
+
 
 class UseCaseHealth(BaseModel):
     """How a use case is doing, in short; `refused`: it is not served."""
 
+    model_config = ConfigDict(protected_namespaces=())
+
     name: str
     status: Literal["ok", "degraded", "refused"]
-    problem: str = Field(description="why its newest contract is not in force; empty if it is")
+    model_version: str | None = Field(description="the version that is asked; null if there is none")
+    problem: str = Field(description="why it is degraded or refused; empty if it is neither")
 
 
 class GatewayHealth(Health):

@@ -69,8 +69,14 @@ class ServedCases:
         found = {name: self.health_of(case) for name, case in self._cases.items()}
         refused = {name: problem for name, problem in self._live.problems.items() if name not in self._cases}
         listed = [
-            *(UseCaseHealth(name=name, status=one.status, problem=one.contract_problem) for name, one in found.items()),
-            *(UseCaseHealth(name=name, status="refused", problem=str(why)) for name, why in refused.items()),
+            *(
+                UseCaseHealth(name=name, status=one.status, model_version=one.model_version, problem=one.problem)
+                for name, one in found.items()
+            ),
+            *(
+                UseCaseHealth(name=name, status="refused", model_version=None, problem=str(why))
+                for name, why in refused.items()
+            ),
         ]
         own = found[self.default.name].model_dump()
         return GatewayHealth(**own, use_cases=sorted(listed, key=lambda one: one.name))

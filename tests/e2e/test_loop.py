@@ -80,7 +80,7 @@ class Platform:
         return None
 
     def service(self, name: str) -> dict[str, Any]:
-        rows = json.loads(run_in(self.settings)("status", "--json").stdout)
+        rows = json.loads(run_in(self.settings)("status", "--json").stdout)["services"]
         return next(row for row in rows if row["name"] == name)
 
 

@@ -20,9 +20,11 @@ def test_status_of_a_stopped_platform_is_a_table_and_json(lakeloop: Run) -> None
     shown = lakeloop("status")
     assert shown.returncode == 1 and shown.stdout.count("stopped") >= 7
     told = lakeloop("status", "--json")
-    rows = {row["name"]: row for row in json.loads(told.stdout)}
+    content = json.loads(told.stdout)
+    rows = {row["name"]: row for row in content["services"]}
     assert told.returncode == 1 and rows["gateway"]["state"] == "stopped" and rows["gateway"]["pid"] is None
     assert rows["api-server"]["url"].startswith("http://127.0.0.1:")
+    assert [(one["name"], one["state"]) for one in content["use_cases"]] == [("insurance", "stopped")]
 
 
 def test_down_of_a_stopped_platform_says_so(lakeloop: Run) -> None:

@@ -56,7 +56,7 @@ def bystander() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def states(settings: Settings) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in json.loads(run_in(settings)("status", "--json").stdout)}
+    return {row["name"]: row for row in json.loads(run_in(settings)("status", "--json").stdout)["services"]}
 
 
 def supervisor_pid(settings: Settings) -> int:
@@ -87,6 +87,11 @@ def test_up_waits_until_every_service_is_healthy(home: Settings) -> None:
         assert password not in done.stdout + done.stderr
     shown = run_in(home)("status")
     assert shown.returncode == 0 and "stopped" not in shown.stdout and f":{home.gateway_port}" in shown.stdout
+    told = json.loads(run_in(home)("status", "--json").stdout)["use_cases"]
+    assert {one["name"]: one["state"] for one in told} == {
+        "half": "refused", "insurance": "degraded", "stays": "degraded",  # nothing is pushed yet
+    }  # fmt: skip
+    assert "did you mean `features`?" in told[0]["problem"] and "not compiled" not in str(told)
 
 
 def test_it_listens_on_loopback_alone(home: Settings) -> None:
