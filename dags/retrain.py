@@ -36,11 +36,14 @@ pushed (`{case}/model`). Where none passes, task *ask* waits {hours:g} h for a p
 champion is kept. A failed node is tried again and goes on from there. *Trigger* has a form: strategy, periods,
 hyper-parameters.
 """
-NOT_COMPILED = "The pipeline is not compiled yet. Run this, or `lakeloop pipeline compile`: then its tasks appear here."
+NOT_COMPILED = """
+The pipeline is not compiled yet. This does it by itself, once; then the tasks of a retrain appear here. Where it
+failed, the log says what to mend; *Trigger* it again, or run `lakeloop pipeline compile`.
+"""
 
 
 def make_retrain(use_case: UseCase) -> DAG:
-    """The DAG `<use case>_retrain`. Before anything was compiled it has one task, which compiles the pipeline."""
+    """The DAG `<use case>_retrain`. Before anything was compiled it has one task, which does so at once."""
     nodes = compiled_nodes(use_case)
     return _retrain(use_case, nodes) if nodes else _not_compiled(use_case.contract)
 
@@ -141,7 +144,7 @@ def _node_tasks(use_case: str, nodes: tuple[Node, ...], run: str, **options: Any
 
 
 def _not_compiled(contract: Contract) -> DAG:
-    with DAG(schedule=None, **dag_options(contract, "retrain", NOT_COMPILED)) as dag:
+    with DAG(schedule="@once", **dag_options(contract, "retrain", NOT_COMPILED)) as dag:
         lakeloop_task(
             "compile_the_pipeline",
             "pipeline",

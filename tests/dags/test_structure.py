@@ -40,6 +40,11 @@ def test_each_contract_has_its_dags_and_a_broken_one_takes_none_away(found: dict
     assert "feetures" in page and "did you mean `features`?" in page and "half done/contract.yaml" in page
 
 
+def test_what_is_not_compiled_yet_compiles_itself_once(found: dict[str, Any]) -> None:
+    dag = found["dags"]["insurance_retrain"]
+    assert list(dag["tasks"]) == ["compile_the_pipeline"] and dag["schedule"] == "@once"
+
+
 def test_a_narrowed_platform_has_the_dags_of_what_it_serves(in_airflow_once: InAirflow, use_cases: Path) -> None:
     narrowed = {"LAKELOOP_USE_CASES": str(use_cases), "LAKELOOP_SERVED_USE_CASES": "churn"}
     dags = set(in_airflow_once("read_dags", **narrowed)["dags"])
