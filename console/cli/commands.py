@@ -101,7 +101,7 @@ COMMANDS = {
     ),
     "prepare": Command(
         "platform",
-        "Migrate Airflow's database and compile the pipelines, where that is due; then the services may start.",
+        "Migrate Airflow's database, compile the pipelines where due, list the models; then the services may start.",
     ),
     "down": Command(
         "platform", "Stop everything that `lakeloop up` started on this home, running tasks included, and nothing else."

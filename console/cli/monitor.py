@@ -9,6 +9,7 @@ from console.cli.render import console
 from console.cli.use_case_option import OnlyOption
 from console.pages.router import Present, pages_router
 from lakeloop.live_use_cases import LiveUseCases
+from lakeloop.served_models import kept_config
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase
 from monitoring.gold_performance import GoldPerformance
@@ -29,6 +30,7 @@ def monitor_command(
     """Watch the answered requests for drift: metrics, alerts and events, beside the request path.
 
     It follows the request log of each use case, and goes on where it stopped; new folders are picked up while it runs.
+    It keeps `models.config`, from which a TensorFlow Serving beside it knows the models, up to date.
     With LAKELOOP_AIRFLOW_URL set, events go to Airflow.
     """
     settings = load_settings(use_case=use_case, served_use_cases=",".join(only or ()))
@@ -47,4 +49,5 @@ def monitor_command(
         return pages_router(case, Present(lambda: live.snapshot.serving, lambda: live.newest), place)
 
     port = settings.monitor_port if port is None else port
-    serve(LiveUseCases(settings), host, port, ready, GoldPerformance, pages)
+    with kept_config(settings):  # for a TensorFlow Serving that may only read the home
+        serve(LiveUseCases(settings), host, port, ready, GoldPerformance, pages)

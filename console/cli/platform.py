@@ -21,6 +21,7 @@ from console.platform.up import up
 from console.platform.use_case_states import use_case_states
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.notifications import target_states
+from lakeloop.served_models import write_config
 from lakeloop.served_use_cases import check_served
 from lakeloop.settings import Settings, check_home, load_settings
 
@@ -62,13 +63,14 @@ def up_command(only: OnlyOption = None, use_case: UseCaseOption = "") -> None:
 
 
 def prepare_command(use_case: UseCaseOption = "") -> None:
-    """Migrate Airflow's database and compile the pipelines, where that is due; then the services may start.
+    """Migrate Airflow's database, compile the pipelines where due, list the models; then the services may start.
 
     `lakeloop up` does it by itself. Containers run it once before the others; there Airflow's own variables count.
     A use case whose contract has mistakes, or whose pipeline cannot be compiled, is told and harms no other.
     """
     settings = _settings(use_case)
     check_served(settings)
+    write_config(settings)  # a model server beside it does not start without
     log_folder(settings).mkdir(parents=True, exist_ok=True)
     airflow = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
     seen: set[str] = set()

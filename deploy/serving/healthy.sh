@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # Health of TensorFlow Serving, in whose image there is bash and nothing that speaks HTTP.
-# Usage: healthy.sh http://HOST:PORT MODELS     exit 0: each model with a pushed version is served, 1: it is not
-# A model without a version is not ill: TensorFlow Serving waits for the first one and listens only then.
+# Usage: healthy.sh http://HOST:PORT FILE     exit 0: each model of the config file is served, 1: one is not
+# The file lists models with a pushed version alone. With none it is an empty list, and there is nothing to ask.
 set -euo pipefail
 address=${1#http://}
-models=$2
+names=$(sed -n 's/^ *name: "\(.*\)"$/\1/p' "$2")
 
-for folder in "$models"/*/; do
-  compgen -G "$folder*/saved_model.pb" >/dev/null || continue
-  name=$(basename "$folder")
+for name in $names; do
   exec 3<>"/dev/tcp/${address%:*}/${address#*:}"
   printf 'GET /v1/models/%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$name" "$address" >&3
   answer=$(timeout 5 cat <&3)

@@ -13,6 +13,7 @@ from console.platform.environment import service_environment
 from console.platform.marked_processes import MARK
 from console.platform.services import Service, platform_services
 from lakeloop.databases import airflow_database
+from lakeloop.served_models import config_path
 from lakeloop.settings import PROJECT, Settings
 
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "prepare")
@@ -81,6 +82,12 @@ def test_airflow_has_the_same_environment(name: str, compose: dict[str, Any]) ->
     told = compose["services"][name]["environment"]
     assert {key: told.get(key) for key in wanted} == wanted
     assert {key for key in told if key.startswith("AIRFLOW")} <= wanted.keys()
+
+
+def test_the_models_are_those_of_the_file_that_the_monitor_keeps(compose: dict[str, Any]) -> None:
+    told = compose["services"]["models"]
+    file = flags(told["command"])["model_config_file"]
+    assert file == str(config_path(settings())) == told["healthcheck"]["test"][-1]
 
 
 def test_airflows_database_is_the_one_lakeloop_makes(compose: dict[str, Any]) -> None:

@@ -103,5 +103,4 @@ def test_the_user_and_the_use_case_are_the_variables_that_can_be_set(compose: Co
     assert other["gateway"]["user"] == "1234:1235" == other["postgresql"]["user"]
     assert other["gateway"]["build"]["args"]["UID"] == "1234"
     assert other["gateway"]["environment"]["LAKELOOP_USE_CASE"] == "churn"
-    assert "--model_base_path=/var/lib/lakeloop/models/churn" in other["models"]["command"]
     assert {s["user"] for s in compose["services"].values()} == {"1000:1000", "65534:65534"}

@@ -127,7 +127,8 @@ def stand_in(name: str, started: Started) -> Started:
     if name == "models":
         flags = dict(word.removeprefix("--").split("=", 1) for word in started.command if "=" in word)
         command = [sys.executable, "-m", "serving.model_server", "--port", flags["rest_api_port"]]
-        command += ["--grpc-port", flags["port"], "--model", f"{flags['model_name']}={flags['model_base_path']}"]
+        command += ["--grpc-port", flags["port"], "--model_config_file", flags["model_config_file"]]
+        command += ["--model_config_file_poll_wait_seconds", flags["model_config_file_poll_wait_seconds"]]
         return replace(started, command=command)
     if name == "notebooks" and os.geteuid() == 0:  # in its container nobody is root
         return replace(started, command=[*started.command, "--allow-root"])

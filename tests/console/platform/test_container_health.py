@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from console.platform.container_health import main, problem
-from lakeloop.settings import PROJECT
+from lakeloop.served_models import config_path, write_config
+from lakeloop.settings import PROJECT, Settings
 from tests.http_answers import answering
 from tests.ports import free_port
 
@@ -32,21 +33,25 @@ def test_a_component_of_airflow_is_as_the_api_server_says() -> None:
         assert "says nothing" in problem(f"{url}/list", "scheduler")
 
 
-def ask_models(url: str, models: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["bash", HEALTHY_SH, url, models], capture_output=True, text=True, check=False, timeout=240)
+def ask_models(url: str, config: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["bash", HEALTHY_SH, url, config], capture_output=True, text=True, check=False, timeout=240)
 
 
 def test_the_model_server_is_well_if_it_serves_what_is_pushed(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, use_cases=tmp_path / "data")
     dead = f"http://127.0.0.1:{free_port()}"
-    (tmp_path / "risk").mkdir()
-    assert ask_models(dead, tmp_path).returncode == 0  # nothing is pushed yet: it waits
-    version = tmp_path / "risk" / "1"
-    version.mkdir()
-    (version / "saved_model.pb").touch()
-    assert ask_models(dead, tmp_path).returncode == 1
-    with answering({"/v1/models/risk": (200, AVAILABLE)}) as url:
-        served = ask_models(url, tmp_path)
+    assert ask_models(dead, config_path(settings)).returncode != 0  # nobody has written it
+    assert ask_models(dead, write_config(settings)).returncode == 0  # nothing is pushed yet: it waits
+    for name in ("risk", "stays"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "contract.yaml").touch()
+        (tmp_path / "models" / name / "1").mkdir(parents=True)
+        (tmp_path / "models" / name / "1" / "saved_model.pb").touch()
+    config = write_config(settings)
+    assert ask_models(dead, config).returncode == 1
+    with answering({"/v1/models/risk": (200, AVAILABLE), "/v1/models/stays": (200, AVAILABLE)}) as url:
+        served = ask_models(url, config)
         assert served.returncode == 0, served.stderr
-    with answering({}) as url:
-        refused = ask_models(url, tmp_path)
-        assert refused.returncode == 1 and "risk is not served" in refused.stderr
+    with answering({"/v1/models/risk": (200, AVAILABLE)}) as url:
+        refused = ask_models(url, config)
+        assert refused.returncode == 1 and "stays is not served" in refused.stderr
