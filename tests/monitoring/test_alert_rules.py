@@ -14,7 +14,8 @@ from monitoring.service import PROMETHEUS
 
 DEPLOY = PROJECT / "deploy"
 NAMES = {gauge.name for gauge in GAUGES}
-ELSEWHERE = {"up", "lakeloop_gateway_answers_total", "lakeloop_gateway_request_log_failures_total"}
+GATEWAY = ("answers_total", "request_log_failures_total", "contract_problem")
+ELSEWHERE = {"up", *(f"lakeloop_gateway_{name}" for name in GATEWAY)}
 WORDS = {
     "on", "and", "or", "by", "group_left", "sum", "increase", "label_replace", "use_case", "model_version", "job",
     "accuracy", "error", "metric",
