@@ -4,6 +4,7 @@ Everything that depends on the data's shape (Spark schema, CHECK constraints, TF
 tests, catalogue) is derived from these models and from nowhere else. `lakeloop.contract_file` reads the YAML.
 """
 
+from lakeloop.contract.batch_scoring import BatchScoring, ScoreFile
 from lakeloop.contract.card import CardTexts
 from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import ClockKind, Contract
@@ -30,6 +31,7 @@ from lakeloop.contract.training import Balance, Split, Training
 __all__ = [
     "MODEL_KINDS",
     "Balance",
+    "BatchScoring",
     "Between",
     "CardTexts",
     "ClockKind",
@@ -52,6 +54,7 @@ __all__ = [
     "Name",
     "NetworkSettings",
     "Requests",
+    "ScoreFile",
     "Section",
     "Segment",
     "Source",

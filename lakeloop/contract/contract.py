@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from lakeloop.contract.batch_scoring import BatchScoring
 from lakeloop.contract.card import CardTexts
 from lakeloop.contract.columns import Column
 from lakeloop.contract.crosses import Cross
@@ -54,6 +55,7 @@ class Contract(Section):
     fallback: Fallback | None = None
     requests: Requests | None = None
     monitoring: Monitoring = Monitoring()
+    scoring: BatchScoring | None = unless(None)
     generator: Annotated[str, StringConstraints(pattern=PYTHON_FILE)] | None = None
     history: Text | None = None
     slices: tuple[Name, ...] = ()
@@ -121,6 +123,12 @@ class Contract(Section):
             *(name for name in self.given_features if name not in joined and name != event_time.column),
         }
         return next(n for n, s in self.sources.items() if s.join is None and wanted <= set(s.columns))
+
+    @property
+    def scored_table(self) -> str:
+        """The table that is scored where nobody names one."""
+        named = self.scoring.table if self.scoring is not None else None
+        return named or f"silver/{self.feature_source}"
 
     @property
     def joins(self) -> dict[str, Join]:

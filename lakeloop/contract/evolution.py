@@ -238,6 +238,7 @@ SECTIONS: dict[str, Effect] = {
     "fallback": ("safe", "answers of the gateway from its next start on"),
     "requests": ("safe", "the gateway from its next start on"),
     "monitoring": ("safe", "windows measured from now on"),
+    "scoring": ("safe", "scorings that begin from now on"),
     "slices": ("safe", "the next evaluation"),
     "generator": ("safe", "periods drawn from now on"),
     "history": ("safe", "periods replayed from now on"),
