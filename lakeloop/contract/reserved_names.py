@@ -27,7 +27,7 @@ PERIOD_SUMMARY = ("rows", "labelled")
 """Columns of gold/monthly, which has a row a period."""
 SCORES = (
     "table", "version", "model", "prediction", "class_id", "probabilities", "predictor_type", "reason",
-    "model_version", "scored_at",
+    "model_version", "scored_at", "scoring", "switched_off",
 )  # fmt: skip
 """Columns of gold/scores, which has a row a key."""
 POINTS = ("as_of", "known")

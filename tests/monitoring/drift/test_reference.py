@@ -22,7 +22,7 @@ from serving.model_server.process import running_server
 from tests.monitoring.conftest import NOBODY, push_card
 from tests.monitoring.request_log import Log
 from tests.monitoring.test_live import shows
-from tests.operations.test_scoring import push_model
+from tests.operations.test_batch_scoring import push_model
 from tests.ports import free_port
 
 

@@ -1,21 +1,32 @@
-"""A pushed model over a table: the same answers as row by row, with the gateway's own fallback."""
+"""A pushed model over a table: the same answers as row by row, with the gateway's own fallback; killed and gone on."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.lake import lake_with
 from lakehouse.read.tables import read_table
+from lakehouse.storage.layout import SCORES
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import Prediction, load_rules, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import UseCase, open_use_case
-from operations.scoring import ScoreReport, score, score_wanted
+from operations.batch_scoring import ScoreReport, score, score_wanted
+from operations.lineage.graph import LineageDraft
+from operations.lineage.score_side import add_scores_of
+from operations.lineage.trace import trace_table
+from operations.score_records import finish
 from tests.lakes import OwnLake, own_lake
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 SEGMENT = "age < 20 and training == 1"
@@ -60,6 +71,20 @@ def scored(lake: OwnLake, table: str, version: int | None = None, model: str = "
     return score(lake, wanted)
 
 
+def score_of_before(lake: OwnLake) -> None:
+    """gold/scores with one row, as an older release made it."""
+    row = {
+        "policy_id": "old", "table": "gold/training", "version": 0, "model": "1", "prediction": "low", "class_id": 2,
+        "probabilities": None, "predictor_type": "rules", "reason": "model switched off", "model_version": None,
+        "scored_at": pd.Timestamp("2026-01-01", tz="UTC"),
+    }  # fmt: skip
+    import pyarrow as pa
+
+    types = {"class_id": pa.int32(), "probabilities": pa.map_(pa.string(), pa.float64()), "model_version": pa.string()}
+    columns = {name: pa.array([value], types.get(name)) for name, value in row.items()}
+    write_deltalake(lake.table(SCORES), pa.table(columns))
+
+
 def expected(lake: OwnLake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Prediction]:
     """Each row answered by itself, as the gateway does."""
     from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
@@ -91,17 +116,40 @@ def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: OwnLa
         scored(lake, "gold/training")
     for version in ("1", "2"):
         push_model(contract, open_use_case(settings).folder("models") / version)
+    score_of_before(lake)
     switch = add_switch(UseCase(settings, contract), SEGMENT, "a test", "to see the reason")
     report = scored(lake, "silver/policies", 1, "1")
-    remove_switch(open_use_case(settings), switch.id, "a test")
-    assert (report.table, report.version, report.model, report.rows) == ("silver/policies", 1, "1", 3000)
+    assert (report.wanted.table, report.wanted.version, report.wanted.model) == ("silver/policies", 1, "1")
+    assert report.rows == report.added == 3000
 
-    scores = lake.rows("gold/scores")
     rows = read_table(lake_with(open_use_case(settings), spark), "silver/policies", 1).toPandas()
     wanted = expected(lake, rows, open_use_case(settings).folder("models") / "1", switched_off=True)
     kinds = {answer.reason.partition(":")[0] for answer in wanted.values()}
     assert kinds == {"ok", "low confidence", "out of range", "segment switched off"}
+    scores = lake.rows(SCORES).query("policy_id != 'old'")
     assert len(scores) == len(wanted) == 3000
+    assert set(scores["scoring"]) == {report.wanted.scoring} and set(scores["switched_off"]) == {SEGMENT}
+    check(scores, wanted, contract)
+
+    version = lake.versions()[SCORES]
+    assert score_wanted(lake, "silver/policies", None, "1").done
+    again = scored(lake, "silver/policies", None, "1")
+    assert again.added == 0 and again.rows == 3000 and lake.versions()[SCORES] == version
+    other = scored(lake, "gold/training")
+    assert (other.wanted.model, other.rows) == ("2", 1500)
+    assert len(lake.rows(SCORES)) == 4501
+
+    remove_switch(open_use_case(settings), switch.id, "a test")
+    changed = score_wanted(lake, "silver/policies", 1, "1")
+    assert not changed.done and (changed.others, changed.scored) == (3000, 0)
+    report = scored(lake, "silver/policies", 1, "1")
+    scores = lake.rows(SCORES).query("table == 'silver/policies'")
+    assert len(lake.rows(SCORES)) == 4501 and set(scores["scoring"]) == {report.wanted.scoring}
+    check(scores, expected(lake, rows, report.wanted.folder, switched_off=False), contract)
+
+
+def check(scores: pd.DataFrame, wanted: dict[str, Prediction], contract: Contract) -> None:
+    """That each row has the answer wanted of its key, with its reason and who gave it."""
     for row in scores.to_dict("records"):
         answer = wanted[row["policy_id"]]
         assert (row["prediction"], row["class_id"], row["predictor_type"]) == (
@@ -115,13 +163,50 @@ def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: OwnLa
             given = dict(row["probabilities"])
             assert [given[name] for name in contract.label.class_names] == pytest.approx(answer.probabilities, abs=1e-6)
 
-    version = lake.versions()["gold/scores"]
-    assert score_wanted(UseCase(settings, contract), "silver/policies", None, "1").done
-    again = scored(lake, "silver/policies", None, "1")
-    assert again.rows == 0 and lake.versions()["gold/scores"] == version
-    other = scored(lake, "gold/training")
-    assert (other.model, other.rows) == ("2", 1500)
-    assert len(lake.rows("gold/scores")) == 4500
+
+def test_a_killed_run_is_gone_on_with_and_no_row_is_there_twice(delivered: OwnLake, tmp_path: Path) -> None:
+    lake = delivered
+    push_model(lake.contract, lake.folder("models") / "5")
+    environment = {
+        **os.environ, "LAKELOOP_HOME": str(lake.settings.home.absolute()), "LAKELOOP_SPARK_KEEP_SECONDS": "0",
+        "LAKELOOP_AIRFLOW_RUN_ID": "a_run", "LAKELOOP_AIRFLOW_DAG_ID": "insurance_score",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "console.cli", "score", "gold/training", "--model", "5", "--part", "40"]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        eventually(lambda: scores_of(lake, "5") >= 80, seconds=300)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    killed = score_wanted(lake, "gold/training", None, "5")
+    assert 80 <= killed.scored < 1500 and not killed.done, (tmp_path / "log").read_text()
+
+    report = score(lake, killed, rows_a_part=1000)
+    assert report.added == 1500 - killed.scored and report.rows == 1500
+    scores = lake.rows(SCORES).query("model == '5'")
+    assert len(scores) == scores["policy_id"].nunique() == 1500
+    assert set(scores["policy_id"]) == set(lake.rows("gold/training")["policy_id"])
+    assert set(scores["scoring"]) == {killed.scoring} == {report.wanted.scoring}
+
+    record, new = finish(lake, report.wanted, "csv")
+    assert new and record.rows == 1500 and len(pd.read_csv(record.file)) == 1500
+    back, draft = trace_table(lake, SCORES, None), LineageDraft()
+    item = back.item(f"scoring {killed.scoring}")
+    assert item.facts["rows"] == "1,500" and "not scored yet" not in item.facts
+    sources = {link.source for link in back.links if link.target == item.id}
+    assert sources == {f"gold/training@{killed.version}", "version 5"}
+    assert item.facts["Airflow run"] == "a_run"
+    version = draft.add("version", "version 5")
+    add_scores_of(draft, lake, "5")
+    assert draft.finish(version).nearest_targets()[version] == (item,)
+
+
+def scores_of(lake: OwnLake, model: str) -> int:
+    """Rows in gold/scores by a model."""
+    if not DeltaTable.is_deltatable(lake.table(SCORES)):
+        return 0
+    return int((DeltaTable(lake.table(SCORES)).to_pandas(columns=["model"])["model"] == model).sum())
 
 
 def test_a_table_without_the_features_typed_is_refused_with_what_is_missing(delivered: OwnLake) -> None:
