@@ -4,11 +4,11 @@ from ml_metadata import metadata_store
 
 from lakehouse.bronze.ledger import deliveries
 from lakehouse.read.provenance import find_version, table_versions
-from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.layout import SCORES, TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.lineage import decision_side, lake_side, pipeline_side, request_side
+from operations.lineage import decision_side, lake_side, pipeline_side, request_side, score_side
 from operations.lineage.card_side import add_cards
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.graph import Lineage, LineageDraft
@@ -47,6 +47,7 @@ def trace_model(use_case: UseCase, version: str) -> Lineage:
     with open_store(use_case.settings) as store:
         _add_model(draft, use_case, store, version)
     request_side.add_requests_of(draft, use_case, version)
+    score_side.add_scores_of(draft, use_case, version)
     return _finish(draft, use_case, pipeline_side.version_item(version))
 
 
@@ -80,6 +81,8 @@ def trace_table(use_case: UseCase, table: str, version: int | None) -> Lineage:
     versions = table_versions(use_case, table)
     number = versions[-1].version if version is None else find_version(versions, table, version).version
     draft = LineageDraft()
+    if table == SCORES:
+        return _finish(draft, use_case, _add_scores(draft, use_case, number))
     add = {"bronze": lake_side.add_bronze, "silver": lake_side.add_silver, "gold": lake_side.add_gold}[layer]
     subject = add(draft, use_case, table, number)
     made = [number] if table == TRAINING_TABLE else []
@@ -119,6 +122,35 @@ def trace_file(use_case: UseCase, path: str) -> Lineage:
     _add_models_of(draft, use_case, versions)
     decision_side.add_comparisons(draft, use_case, versions)
     return _finish(draft, use_case, subject)
+
+
+def _add_scores(draft: LineageDraft, use_case: UseCase, number: int) -> str:
+    """A version of gold/scores back over its scorings to their tables' files and their models; gives its id."""
+    subject, scorings = score_side.add_scores(draft, use_case, number)
+    for scoring in scorings:
+        item, table = score_side.scoring_item(scoring), scoring["table"]
+        add = lake_side.add_silver if table.startswith("silver/") else lake_side.add_gold
+        try:
+            draft.link(add(draft, use_case, table, scoring["version"]), item)
+        except NotFoundError as missing:
+            draft.link(draft.add("gold", f"{table}@{scoring['version']}"), item)
+            draft.gap(f"where the scored rows came from is not known any more: {missing}")
+        draft.link(_add_version_if_known(draft, use_case, scoring["model"]), item)
+    return subject
+
+
+def _add_version_if_known(draft: LineageDraft, use_case: UseCase, version: str) -> str:
+    """A pushed version with what it was made from, or by its name alone; gives its id."""
+    item = pipeline_side.version_item(version)
+    try:
+        if has_metadata(use_case.settings):
+            with open_store(use_case.settings) as store:
+                _add_model(draft, use_case, store, version)
+        else:
+            _add_unknown_model(draft, use_case, version)
+    except NotFoundError as missing:
+        draft.gap(f"the model that scored is not known any more: {missing}")
+    return draft.add("version", item, f"model version {version}")
 
 
 def _finish(draft: LineageDraft, use_case: UseCase, subject: str) -> Lineage:
