@@ -2,6 +2,7 @@
 
 `<use case>/landing`: files are complete in the landing folder. `gold`: gold is up to date with what landed.
 `ground_truth`, `drift`: reasons to retrain, each an event of the ledger. `model`: a version was pushed.
+`scores`: a table was scored.
 """
 
 from airflow.sdk import Asset, AssetWatcher

@@ -14,6 +14,7 @@ from dags.ingest import make_ingest
 from dags.maintenance import make_maintenance
 from dags.monitor import make_monitor
 from dags.retrain import make_retrain
+from dags.score import make_score
 from dags.simulate import make_simulate
 from dags.stream import make_stream
 from lakeloop.served_use_cases import served_names
@@ -47,7 +48,7 @@ def _make(name: str, settings: Settings) -> tuple[list[DAG], str]:
     """A use case's DAGs, all of them or none and why."""
     try:
         use_case = open_use_case(settings, name)
-        return [*(make(use_case) for make in MAKERS), *make_fetches(use_case)], ""
+        return [*(make(use_case) for make in MAKERS), *make_fetches(use_case), *make_score(use_case)], ""
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one contract, the others' DAGs must be there
         return [], f"{type(error).__name__}: {error}"
 

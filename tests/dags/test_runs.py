@@ -9,12 +9,46 @@ from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case
 from operations.delivery import generate
 from tests.dags.conftest import InAirflow
+from tests.operations.test_batch_scoring import push_model
+from tests.use_case_copies import copy_insurance
 
 
 def test_a_look_at_a_request_log_without_news_starts_no_spark(in_airflow: InAirflow, tmp_path: Path) -> None:
     run = in_airflow("run_dag", "insurance_stream")
     assert run["tasks"] == {"stream": "success"} and run["values"]["stream"] == {"exit_code": 0}
     assert not (tmp_path / "var" / "lake").exists()
+
+
+def test_a_scoring_before_the_first_model_does_nothing_and_is_no_failure(in_airflow: InAirflow, tmp_path: Path) -> None:
+    run = in_airflow("run_dag", "insurance_score", LAKELOOP_USE_CASES=str(with_scoring(tmp_path)))
+    assert run["tasks"] == {"score": "success", "scores": "skipped"} and run["state"] == "success"
+    assert not (tmp_path / "var" / "lake").exists()
+
+
+@pytest.mark.long
+def test_a_table_is_scored_once_into_table_and_file_and_announced(in_airflow: InAirflow, tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path / "var", use_case="insurance")
+    case = open_use_case(settings)
+    generate(case, [0])
+    in_airflow("run_dag", "insurance_ingest")
+    push_model(case.contract, case.folder("models") / "1")
+    use_cases = str(with_scoring(tmp_path))
+    run = in_airflow("run_dag", "insurance_score", LAKELOOP_USE_CASES=use_cases)
+    assert run["tasks"] == {"score": "success", "scores": "success"}
+    told = run["events"]["insurance/scores"]
+    assert (told["table"], told["model"], told["rows"]) == ("silver/policies", "1", 1500)
+    assert told["airflow_run_id"] == run["run"] and told["airflow_dag_id"] == "insurance_score"
+    assert len(Path(told["file"]).read_text().splitlines()) == 1501
+    again = in_airflow("run_dag", "insurance_score", LAKELOOP_USE_CASES=use_cases)
+    assert again["tasks"] == {"score": "success", "scores": "skipped"}
+
+
+def with_scoring(folder: Path) -> Path:
+    """A folder of use cases in which insurance is scored by itself."""
+    copy = copy_insurance(folder / "use_cases")
+    with (copy / "insurance" / "contract.yaml").open("a") as contract:
+        contract.write("scoring: {after: gold}\n")
+    return copy
 
 
 @pytest.mark.long
