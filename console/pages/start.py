@@ -21,6 +21,7 @@ from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows, waiting_rows
 from operations.retraining.record import STATES, RetrainRecord
 from operations.retraining.undecided import KILLED, undecided
+from operations.score_records import ScoringRecord, scoring_records
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -64,6 +65,7 @@ class Start:
     windows: Sequence[DriftReport]
     rejects: Sequence[RejectedRows]
     waiting: Sequence[WaitingRows]
+    scorings: Sequence[ScoringRecord]
     switches: int
     clock: Clock
     problems: Sequence[str]
@@ -77,6 +79,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
     windows = _tried(lambda: lake_reports(use_case), "the drift reports", problems)
     rejects = _tried(lambda: newest_rejected_rows(use_case), "silver/rejects", problems)
     waiting = _tried(lambda: waiting_rows(use_case), "silver/waiting", problems)
+    scorings = _tried(lambda: scoring_records(use_case), "the records of scorings", problems)
     records = runs.all()
     problems += runs.unreadable
     versions = version_lines(use_case, records, decisions, serving)
@@ -91,6 +94,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         windows=windows,
         rejects=[found for found in rejects if found.rejected],
         waiting=[found for found in waiting if found.waiting],
+        scorings=scorings,
         switches=len(active_switches(use_case)),
         clock=read_clock(use_case),
         problems=problems,

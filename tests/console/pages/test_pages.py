@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 from console.pages.run_cache import KnownRuns
 from console.pages.start import for_browser
 from lakehouse.gold.decisions import record_decision
+from lakeloop.atomic_file import write_text
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
@@ -26,6 +27,7 @@ from operations.drift.windows import read_window
 from operations.retraining.record import RetrainRecord
 from operations.retraining.record_table import add_record
 from operations.retraining.request import RetrainRequest
+from operations.score_records import ScoringRecord, records_folder
 from tests.browser import served, watched
 from tests.console.pages.conftest import OLD, SERVES, pages, record
 from tests.waiting import eventually
@@ -50,6 +52,20 @@ def test_the_pages_of_a_use_case_of_the_wall_clock_tell_the_real_time(settings: 
         start, features = (client.get(path).text for path in ("/", "/features"))
     assert "<b>2025-11</b><span>month by the wall clock (number 34), until 2025-12-01 00:00 UTC</span>" in start
     assert "nothing came yet; by the wall clock (2025-11-15 00:00 UTC) 2025-10 is due" in features
+
+
+def test_the_start_page_tells_what_was_scored_and_why_rules_answered(use_case: UseCase, client: TestClient) -> None:
+    assert "Scores of whole tables" not in client.get("/").text
+    scoring = ScoringRecord(
+        scoring="20261130-1", table="silver/policies", version=3, model="7", switched_off="age < 20", rows=2000,
+        answered_by={"model": 1500, "rules": 500}, reasons={"ok": 1500, "out of range": 300, "low confidence": 200},
+        ended="2026-11-30T09:00:00+00:00", file="/home/scores.csv",
+    )  # fmt: skip
+    write_text(records_folder(use_case) / "20261130-1.json", scoring.model_dump_json())
+    page = " ".join(client.get("/").text.split())
+    for text in ("Scores of whole tables", "silver/policies@3", "2026-11-30 09:00 UTC", "25.0 %", "age &lt; 20",
+                 "out of range: 300, low confidence: 200", "/home/scores.csv"):  # fmt: skip
+        assert text in page, text
 
 
 def test_the_start_page_tells_rejected_rows_by_reason(use_case: UseCase, client: TestClient) -> None:
