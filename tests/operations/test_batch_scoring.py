@@ -175,7 +175,8 @@ def test_a_killed_run_is_gone_on_with_and_no_row_is_there_twice(delivered: OwnLa
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        eventually(lambda: scores_of(lake, "5") >= 80, seconds=300)
+        eventually(lambda: process.poll() is not None or scores_of(lake, "5") >= 80, seconds=900)
+        assert process.poll() is None, (tmp_path / "log").read_text()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
