@@ -77,7 +77,7 @@ COMMANDS = {
         "monitor", "Watch the answered requests for drift: metrics, alerts and events, beside the request path."
     ),
     "score": Command(
-        "score", "Score a table's rows into gold/scores, with the same model and fallback as the gateway."
+        "score", "Score a table's rows into gold/scores, with the same model, rules and switches as the gateway."
     ),
     "drift": Command("drift", "Measure the answered requests by period of event time and write gold/drift."),
     "performance": Command(
