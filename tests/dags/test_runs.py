@@ -19,6 +19,7 @@ def test_a_look_at_a_request_log_without_news_starts_no_spark(in_airflow: InAirf
     assert not (tmp_path / "var" / "lake").exists()
 
 
+@pytest.mark.long
 def test_a_scoring_before_the_first_model_does_nothing_and_is_no_failure(in_airflow: InAirflow, tmp_path: Path) -> None:
     run = in_airflow("run_dag", "insurance_score", LAKELOOP_USE_CASES=str(with_scoring(tmp_path)))
     assert run["tasks"] == {"score": "success", "scores": "skipped"} and run["state"] == "success"

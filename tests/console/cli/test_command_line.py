@@ -104,7 +104,6 @@ def test_a_home_that_is_a_file_is_refused(lakeloop: Run, tmp_path: Path) -> None
         (("lake", "export"), "gold/training of use case insurance does not exist yet"),
         (("train",), "gold/training of use case insurance does not exist yet"),
         (("score", "nosuch"), "there is no table `nosuch`"),  # whatever else is missing as well
-        (("score",), "there is no table `silver/policies`"),  # the contract's
         (("features", "read", "--out", "read.csv"), "nothing of insurance was delivered yet"),
     ],
 )
@@ -113,13 +112,6 @@ def test_what_an_empty_home_cannot_give_is_told_before_a_spark_starts(
 ) -> None:
     answer = lakeloop(*arguments, JAVA_HOME=str(tmp_path))
     assert answer.returncode == 1 and sentence in answer.stderr
-
-
-def test_what_is_not_ready_to_be_scored_is_no_failure_where_that_is_asked_for(lakeloop: Run, tmp_path: Path) -> None:
-    answer = lakeloop("score", "--if-ready", JAVA_HOME=str(tmp_path))
-    assert answer.returncode == 0 and "nothing to score yet: there is no table `silver/policies`" in answer.stdout
-    wrong = lakeloop("score", "--if-ready", "--file", "xlsx")
-    assert wrong.returncode == 2 and "a file of scores is csv or parquet" in wrong.stderr
 
 
 @pytest.mark.parametrize(("command", "at_work"), [("ingest", "ingest"), ("gold", "ingest"), ("stream", "stream")])
