@@ -86,13 +86,16 @@ def read_context(use_case: UseCase) -> Context:
 
 
 def take_in_requests(lake: Lake) -> None:
-    """Bring what the request log has finished into the lake, for what is new counts; a stream at work may do it.
+    """Bring what the request log has finished by now into the lake, for what is new counts; a stream at work may do it.
+
+    What comes meanwhile waits for the next stream: a gateway that is asked all the time finishes a file each second.
 
     Raises:
         BusyError: a stream is at work and does not get on.
     """
     deadline = time.monotonic() + STREAM_SECONDS
-    while new_files(lake):
+    finished = set(new_files(lake))
+    while finished.intersection(new_files(lake)):
         from lakehouse.requests.stream import stream
 
         try:
