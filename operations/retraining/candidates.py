@@ -101,7 +101,7 @@ def _auto(contract: Contract, evidence: Evidence, periods: Periods | None) -> li
     """Option I where there is new truth, else option II with whatever can be done."""
     if evidence.new_truth or periods is not None:
         return _option_one(contract, evidence, periods, "newest", "all")
-    found = _drop(contract, evidence, None) if evidence.drifted else []
+    found = _drop(contract, evidence, None) if evidence.drifted and len(contract.features) > 1 else []
     if evidence.requests:
         found += [_weighted(contract, evidence, None, "reweight"), _weighted(contract, evidence, None, "resample")]
     if not found:

@@ -54,6 +54,14 @@ def test_where_every_feature_drifted_only_the_worst_is_dropped(contract: Contrac
     assert names(candidates_for("drop", contract, known)) == ["drop training"]
 
 
+def test_the_only_feature_is_kept_though_it_drifted(contract: Contract) -> None:
+    one = contract.model_copy(update={"features": {"age": contract.features["age"]}})
+    known = Evidence(labelled=(0,), champion_periods=(0,), old=OLD, drifted=("age",), requests=1500)
+    assert names(candidates_for("auto", one, known)) == ["reweight", "resample"]
+    with pytest.raises(WrongUseError, match="the only feature has drifted"):
+        candidates_for("drop", one, known)
+
+
 def test_before_the_first_champion_all_truth_is_new(contract: Contract) -> None:
     assert names(candidates_for("auto", contract, Evidence(labelled=(0,)))) == ["newest"]
     assert names(candidates_for("auto", contract, Evidence(labelled=(0, 1)))) == ["newest", "all"]
