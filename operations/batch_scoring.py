@@ -118,10 +118,15 @@ def score_wanted(
 
 
 def nothing_to_score_yet(use_case: UseCase, table: str = "", model: str = "") -> str:
-    """Why nothing can be scored yet, as before the first push or the first ingest; '' where it can."""
+    """Why nothing can be scored yet, as before the first push or the first ingest; '' where it can.
+
+    Another table than the contract's, or a model that was named, does not come by itself: that is no "yet".
+    """
     try:
-        find_table(use_case, table or use_case.contract.scored_table)
-        model_folder(use_case, model)
+        if table in ("", use_case.contract.scored_table):
+            find_table(use_case, use_case.contract.scored_table)
+        if not model:
+            model_folder(use_case)
     except NotFoundError as missing:
         return str(missing)
     return ""

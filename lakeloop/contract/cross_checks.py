@@ -3,6 +3,7 @@
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
+from lakeloop.contract.batch_scoring import SCORED_TABLE
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.contract import PERIOD_COLUMN
 from lakeloop.contract.feature_checks import feature_checks
@@ -19,6 +20,7 @@ from lakeloop.contract.raw_document import (
     key_column,
     key_is_made,
     mapping_at,
+    meant,
     names_at,
     several_labels,
     task_of,
@@ -44,6 +46,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from feature_checks(raw)
     yield from gate_checks(raw)
     yield from _units(raw)
+    yield from _scored_table(raw, base)
 
 
 def _columns(raw: dict[str, Any]) -> Found:
@@ -102,6 +105,13 @@ def _holders(raw: dict[str, Any]) -> list[str]:
         features = set(names_at(raw, "features")) - {event_column(raw), *derived_names(raw)}
         holders = [s for s in holders if features <= {*columns[s], *elsewhere}] or holders[:1]
     return holders
+
+
+def _scored_table(raw: dict[str, Any], base: str) -> Found:
+    """A table that is scored by itself: one that the lakehouse will make, with key and features."""
+    table, known = text_at(raw, "scoring", "table"), (f"silver/{base}", "silver/predictions", "gold/training")
+    if base and SCORED_TABLE.fullmatch(table) and table not in known:
+        yield ("scoring", "table"), f"{table!r} has not key and features; {meant(table, known, 'those that have:')}"
 
 
 def _joined_time(raw: dict[str, Any]) -> Found:
