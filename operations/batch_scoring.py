@@ -1,7 +1,7 @@
 """Batch scoring: a pushed model over a version of a table, part by part into gold/scores, on Spark's executors.
 
-A scoring is one pass of a model over one version of a table with what was switched off as it began. All that it needs
-to go on after a kill stands in gold/scores itself: a row that is there is not asked again.
+A scoring is one pass of a model over one version of a table with the same switched off from its first row to its last.
+All that it needs to go on after a kill stands in gold/scores itself: a row that is there is not asked again.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ SPARK_NAMES = {"long": "bigint", "integer": "int"}
 GIVEN = "predictor_type string, reason string, model_version string"
 OF_SCORING = (
     "scoring string COMMENT 'scoring that gave it; null: by an older release'",
-    "switched_off string COMMENT 'what was switched off as it began; null: by an older release'",
+    "switched_off string COMMENT 'what was switched off then; null: by an older release'",
 )
 Progress = Callable[[int, int], None]
 """Called with the rows that are scored and those to be scored in all."""
@@ -113,8 +113,7 @@ def score_wanted(
     opened = open_table(use_case, name, version)
     folder = model_folder(use_case, model)
     _check(contract, opened, name)
-    off = tuple(switch.segment for switch in active_switches(use_case))
-    return _how_far(use_case, Wanted(name, opened.version(), folder, off, count_rows(opened)), again)
+    return _how_far(use_case, Wanted(name, opened.version(), folder, _off_now(use_case), count_rows(opened)), again)
 
 
 def nothing_to_score_yet(use_case: UseCase, table: str = "", model: str = "") -> str:
@@ -141,8 +140,8 @@ def score(
 ) -> ScoreReport:
     """Score what is wanted into gold/scores, unless it is there already, going on where a killed run stopped.
 
-    Each part is one commit, so whoever reads meanwhile sees whole parts, and no row twice. What was switched off as it
-    began counts to its end.
+    Each part is one commit, so whoever reads meanwhile sees whole parts, and no row twice. Where something else is
+    switched off meanwhile, all rows are scored anew.
 
     Raises:
         BusyError: another scoring of the use case is at work.
@@ -151,15 +150,27 @@ def score(
         wanted = _how_far(lake, wanted, again)  # another one may have ended since
         if wanted.done:
             return report_of(lake, wanted)
-        before, wanted = wanted, replace(wanted, scoring=wanted.scoring or _new_name())
-        _make_room(lake, wanted)
-        done = wanted.scored
+        while (added := _score(lake, named := _named(wanted), rows_a_part, progress)) is None:
+            wanted = _how_far(lake, replace(named, switched_off=_off_now(lake)))
+    return replace(report_of(lake, _how_far(lake, named)), added=added)
+
+
+def _score(lake: Lake, wanted: Wanted, rows_a_part: int, progress: Progress) -> int | None:
+    """Score the rows that are not there yet; gives how many, or None as soon as something else is switched off."""
+    _make_room(lake, wanted)
+    done = wanted.scored
+    progress(done, wanted.rows)
+    for rows in _parts(lake, wanted, rows_a_part):
+        if words_of(_off_now(lake)) != wanted.off:
+            return None
+        with tables_held(lake), commit_note(lake.spark, _note(lake, wanted)):
+            done += append(lake.table(SCORES), rows).inserted
         progress(done, wanted.rows)
-        for rows in _parts(lake, wanted, rows_a_part):
-            with tables_held(lake), commit_note(lake.spark, _note(lake, wanted)):
-                done += append(lake.table(SCORES), rows).inserted
-            progress(done, wanted.rows)
-    return replace(report_of(lake, _how_far(lake, wanted)), added=done - before.scored)
+    return done - wanted.scored if words_of(_off_now(lake)) == wanted.off else None
+
+
+def _off_now(use_case: UseCase) -> tuple[str, ...]:
+    return tuple(switch.segment for switch in active_switches(use_case))
 
 
 def report_of(use_case: UseCase, wanted: Wanted) -> ScoreReport:
@@ -209,8 +220,8 @@ def _counted(use_case: UseCase, wanted: Wanted) -> Counter[tuple[str, str, str]]
     return counted
 
 
-def _new_name() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
+def _named(wanted: Wanted) -> Wanted:
+    return replace(wanted, scoring=wanted.scoring or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}")
 
 
 def _note(use_case: UseCase, wanted: Wanted) -> dict[str, Any]:

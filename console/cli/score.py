@@ -70,6 +70,9 @@ def score_command(
                 console.print(f"{done:,} of {of:,} rows ({done / of:.0%})")
 
         report = score(lake, wanted, again, rows_a_part, tell)
+    if report.wanted.off != wanted.off:
+        off = report.wanted.off or "nothing"
+        console.print(f"switched off meanwhile, so that all rows were scored anew: {off}", soft_wrap=True, markup=False)
     _finish(case, report.wanted, kind)
     console.print(
         f"{_what(report.wanted)}: {report.rows:,} rows in gold/scores, {report.rules / report.rows:.1%} answered by "

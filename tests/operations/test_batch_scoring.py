@@ -203,6 +203,32 @@ def test_a_killed_run_is_gone_on_with_and_no_row_is_there_twice(delivered: OwnLa
     assert draft.finish(version).nearest_targets()[version] == (item,)
 
 
+def test_what_is_switched_off_while_rows_are_scored_is_answered_by_the_rules_in_all_of_them(
+    delivered: OwnLake,
+) -> None:
+    lake = delivered
+    push_model(lake.contract, lake.folder("models") / "6")
+    case = open_use_case(lake.settings)
+    switches, told = [], []
+
+    def switch_off_after_the_first_part(done: int, of: int) -> None:
+        told.append(done)
+        if 0 < done < of and not switches:
+            switches.append(add_switch(case, SEGMENT, "a test", "weak there").id)
+
+    begun = score_wanted(lake, "gold/training", None, "6")
+    report = score(lake, begun, rows_a_part=800, progress=switch_off_after_the_first_part)
+    remove_switch(case, switches[0], "a test")
+    assert told[0] == 0 < told[1] < 1500 and told[2] == 0 and told[-1] == 1500  # begun anew
+    assert (begun.off, report.wanted.off, report.added, report.rows) == ("", SEGMENT, 1500, 1500)
+    scores = lake.rows(SCORES).query("model == '6'")
+    assert len(scores) == scores["policy_id"].nunique() == 1500 and set(scores["switched_off"]) == {SEGMENT}
+    inside = read_table(lake, "gold/training", begun.version).toPandas().query(SEGMENT)["policy_id"]
+    answered = scores.set_index("policy_id").loc[list(inside)]
+    assert set(answered["predictor_type"]) == {"rules"}
+    assert f"segment switched off: {SEGMENT}" in set(answered["reason"])
+
+
 def scores_of(lake: OwnLake, model: str) -> int:
     """Rows in gold/scores by a model."""
     if not DeltaTable.is_deltatable(lake.table(SCORES)):
