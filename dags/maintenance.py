@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from airflow.sdk import DAG, TaskGroup
 
@@ -27,7 +28,8 @@ def make_maintenance(use_cases: Sequence[str]) -> DAG:
     ) as dag:  # fmt: skip
         for use_case in use_cases:
             with TaskGroup(use_case):
-                optimize = lakeloop_task("optimize", "lake", "optimize", use_case=use_case, doc_md=OPTIMIZE)
-                vacuum = lakeloop_task("vacuum", "lake", "vacuum", use_case=use_case, doc_md=VACUUM)
+                of_it: dict[str, Any] = {"use_case": use_case, "pool": use_case}
+                optimize = lakeloop_task("optimize", "lake", "optimize", doc_md=OPTIMIZE, **of_it)
+                vacuum = lakeloop_task("vacuum", "lake", "vacuum", doc_md=VACUUM, **of_it)
                 optimize >> vacuum
     return dag

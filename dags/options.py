@@ -18,7 +18,10 @@ RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=20)}
 
 
 def dag_options(contract: Contract, what: str, text: str) -> dict[str, Any]:
-    """The DAG's id, one run at a time, nothing made up for time that has passed, and its page of documentation."""
+    """The DAG's id, one run at a time, nothing made up for time that has passed, and its page of documentation.
+
+    Its tasks take slots of the use case's pool, which the monitor makes, so that another use case's find one, too.
+    """
     return {
         "dag_id": f"{contract.use_case}_{what}",
         "max_active_runs": 1,
@@ -26,7 +29,7 @@ def dag_options(contract: Contract, what: str, text: str) -> dict[str, Any]:
         "is_paused_upon_creation": False,
         "auto_register": False,
         "on_failure_callback": partial(tell_failed_run, contract.use_case),
-        "default_args": RETRIES,
+        "default_args": {**RETRIES, "pool": contract.use_case},
         "tags": ["lakeloop", contract.use_case],
         "doc_md": f"### {contract.title}: {what}\n{text}\n{FIRST_STEPS}",
     }

@@ -12,11 +12,13 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.access.guard import guarded
+from lakeloop.airflow_api import AirflowApi
 from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.live_use_cases import LiveUseCases
 from lakeloop.use_case import UseCase
 from monitoring.airflow_client import AirflowClient
+from monitoring.airflow_pools import PoolKeeper
 from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_alerts
 from monitoring.exceptions import AlertGroupError
 from monitoring.exporter import Exporter
@@ -39,6 +41,7 @@ class Parts:
     ) -> None:
         settings = live.settings
         self.outbox = Outbox(settings, AirflowClient(settings)) if settings.airflow_url else None
+        self.pools = PoolKeeper(settings, AirflowApi(settings)) if settings.airflow_url else None
         self.notifier = Notifier(settings)
         self.alerts = CurrentAlerts()
         self.cases = WatchedCases(live, Making(self.new_event, lambda: self.exporter.text(), performance, pages))
@@ -55,6 +58,8 @@ class Parts:
         await self.cases.start()
         if self.outbox is not None:
             self.outbox.start()
+        if self.pools is not None:
+            self.pools.start()
         if self.notifier.has_targets:
             self.notifier.start()
 
@@ -63,6 +68,8 @@ class Parts:
         await self.cases.stop()
         if self.outbox is not None:
             await run_in_threadpool(self.outbox.stop)
+        if self.pools is not None:
+            await run_in_threadpool(self.pools.stop)
         if self.notifier.has_targets:
             await run_in_threadpool(self.notifier.stop)
 
@@ -185,6 +192,8 @@ def _what(alert: dict[str, Any]) -> tuple[str | None, str | None]:
 def _health(parts: Parts) -> dict[str, Any]:
     cases, problems = parts.cases, parts.cases.problems
     outbox = parts.outbox.problem if parts.outbox else "no Airflow is set (LAKELOOP_AIRFLOW_URL); events stay here"
+    pools = parts.pools.problem if parts.pools else ""
+    failing = (parts.outbox and outbox, pools, parts.notifier.problem)
     shown = cases.default.health(problems.get(cases.default.use_case.name, ""))
     found = {name: case.health(problems.get(name, "")) for name, case in cases.all.items()}
     listed = [
@@ -205,8 +214,9 @@ def _health(parts: Parts) -> dict[str, Any]:
     ]
     return {
         **shown,
-        "status": "degraded" if (parts.outbox and outbox) or parts.notifier.problem else shown["status"],
+        "status": "degraded" if any(failing) else shown["status"],
         "outbox_problem": outbox,
+        "pools_problem": pools,
         "notifications_waiting": parts.notifier.waiting,
         "notifications_problem": parts.notifier.problem or ("" if parts.notifier.has_targets else NOBODY_IS_TOLD),
         "use_cases": sorted(listed, key=lambda one: str(one["name"])),

@@ -8,6 +8,7 @@ from console.platform.paths import airflow_home, home_of
 from lakeloop.databases import airflow_database, on_postgresql
 from lakeloop.exceptions import MissingToolError
 from lakeloop.settings import PROJECT, Settings
+from monitoring.airflow_pools import TASKS_AT_ONCE
 
 AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"
 USERS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
@@ -15,7 +16,7 @@ USERS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
 PREFERENCES = {
     "AIRFLOW__API__WORKERS": "1",
     "AIRFLOW__API__WORKER_TIMEOUT": "30",
-    "AIRFLOW__CORE__PARALLELISM": "4",
+    "AIRFLOW__CORE__PARALLELISM": str(TASKS_AT_ONCE),
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     # with the reading itself, a new use case's DAGs are there within a minute
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "45",

@@ -1,4 +1,5 @@
-"""Retrains by Airflow's real scheduler and the real commands: what wakes them, how many there are, what they take.
+"""Airflow's real scheduler: whose tasks find a place; and retrains by the real commands: what wakes them, how many
+there are, what they take.
 
 The strategy is `keep`, so that a run looks, decides and records, but trains nothing: what is tested is who runs when.
 """
@@ -7,6 +8,7 @@ import json
 import os
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -23,6 +25,7 @@ from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import open_use_case
 from monitoring.airflow_client import AirflowClient
+from monitoring.airflow_pools import SLOTS, ensure_pools
 from tests.ports import free_port
 
 pytestmark = pytest.mark.long
@@ -90,7 +93,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAKELOOP"))}
     environment = {
         **inherited, **PREFERENCES, **airflow_environment(settings),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "tests" / "dags" / "retrain_alone"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "tests" / "dags" / "scheduled"),
         "LAKELOOP_AIRFLOW_URL": told.airflow_url, "LAKELOOP_AIRFLOW_USER": told.airflow_user,
         "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(told.airflow_password_file),
         "LAKELOOP_STRATEGY_ON_DRIFT": "keep", "LAKELOOP_SPARK_MEMORY": "1g", "LAKELOOP_SPARK_KEEP_SECONDS": "60",
@@ -107,6 +110,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
     try:
         running = Scheduled(settings)
         wait(lambda: running.events.ask("GET", DAG)["dag_id"], 240)
+        ensure_pools(running.events, ["insurance"])
         yield running
     finally:
         for number in (15, 9):
@@ -119,6 +123,24 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
         for part in parts:
             part.wait(20)
         log.close()
+
+
+def test_a_crowd_of_one_use_cases_tasks_leaves_a_place_for_another(airflow: Scheduled) -> None:
+    def states(dag: str) -> Counter[str]:
+        path = f"/api/v2/dags/{dag}_work/dagRuns/~/taskInstances"
+        return Counter(task["state"] for task in airflow.events.ask("GET", path)["task_instances"])
+
+    for dag in ("crowd", "other"):
+        wait(lambda dag=dag: airflow.events.ask("GET", f"/api/v2/dags/{dag}_work"), 60)  # type: ignore[misc]
+        airflow.events.ask("POST", f"/api/v2/dags/{dag}_work/dagRuns", json={"logical_date": None})
+    wait(lambda: states("crowd") == {"scheduled": 6} and states("other") == {"scheduled": 1}, 60)
+    assert ensure_pools(airflow.events, ["crowd"]) == ["crowd"], "until it is there, its tasks wait"
+    wait(lambda: states("crowd") == {"running": SLOTS, "scheduled": 6 - SLOTS}, 60)
+    assert ensure_pools(airflow.events, ["crowd", "other"]) == ["other"]
+    wait(lambda: states("other") == {"success": 1}, 60)
+    assert states("crowd") == {"running": SLOTS, "scheduled": 6 - SLOTS}
+    (airflow.settings.home / "go-on").touch()
+    wait(lambda: states("crowd") == {"success": 6}, 60)
 
 
 def test_events_during_a_run_lead_to_exactly_one_more_that_takes_them_all(airflow: Scheduled) -> None:

@@ -47,6 +47,15 @@ def test_what_is_not_compiled_yet_compiles_itself_once(found: dict[str, Any]) ->
     assert list(dag["tasks"]) == ["compile_the_pipeline"] and dag["schedule"] == "@once"
 
 
+def test_every_task_is_of_its_use_cases_pool(found: dict[str, Any]) -> None:
+    pools = {dag: {task["pool"] for task in content["tasks"].values()} for dag, content in found["dags"].items()}
+    wanted = {f"{case}_{what}": {case} for case in ("insurance", "churn") for what in DAGS}
+    assert {dag: pools[dag] for dag in wanted} == wanted
+    housekeeping = found["dags"]["lakeloop_maintenance"]["tasks"]
+    assert {"insurance", "churn"} < pools["lakeloop_maintenance"]
+    assert all(task["pool"] == name.split(".")[0] for name, task in housekeeping.items())
+
+
 def test_a_narrowed_platform_has_the_dags_of_what_it_serves(in_airflow_once: InAirflow, use_cases: Path) -> None:
     narrowed = {"LAKELOOP_USE_CASES": str(use_cases), "LAKELOOP_SERVED_USE_CASES": "churn"}
     dags = set(in_airflow_once("read_dags", **narrowed)["dags"])

@@ -19,7 +19,12 @@ def main() -> None:
     dags = {
         dag.dag_id: {
             "tasks": {
-                task.task_id: {"after": sorted(task.upstream_task_ids), "doc": task.doc_md or ""} for task in dag.tasks
+                task.task_id: {
+                    "after": sorted(task.upstream_task_ids),
+                    "doc": task.doc_md or "",
+                    "pool": task.pool,
+                }
+                for task in dag.tasks
             },
             "most_runs": dag.max_active_runs,
             "catchup": dag.catchup,

@@ -1,4 +1,4 @@
-"""The folder of an Airflow that knows one DAG: insurance's retrain."""
+"""The one DAG of the project that this folder's Airflow knows: insurance's retrain."""
 
 from dags.retrain import make_retrain
 from lakeloop.settings import load_settings
