@@ -11,11 +11,13 @@ def _alone() -> Mapping[str, str]:
 @dataclass(frozen=True)
 class PagePlace:
     """`root` is the path that all of its pages begin with, '' for the use case whose pages stand at the service's own
-    root; `others` gives the titles of all use cases by the path of their start page, for the chooser.
+    root; `others` gives the titles of all use cases by the path of their start page, for the chooser. `problems` tells
+    by name why its newest contract is not in force, and why others have no pages at all.
     """
 
     root: str = ""
     others: Callable[[], Mapping[str, str]] = _alone
+    problems: Callable[[], Mapping[str, str]] = _alone
 
 
 ALONE = PagePlace()

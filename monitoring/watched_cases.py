@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
@@ -111,12 +112,16 @@ class WatchedCases:
         """Raises BusyError where another process watches the use case."""
         self._hold(use_case)
         root = "" if use_case.name == self._default else f"/{use_case.name}"
-        return WatchedCase(use_case, PagePlace(root, self._titles), self._making)
+        return WatchedCase(use_case, PagePlace(root, self._titles, partial(self._told, use_case.name)), self._making)
 
     def _put(self, name: str, case: WatchedCase) -> None:
         self._cases[name] = case
         contract: Contract = case.use_case.contract
         self.watched[name] = (contract, lambda: case.monitor.snapshot)
+
+    def _told(self, name: str) -> dict[str, str]:
+        """What the pages of a use case tell: its own problem, and those of others that have no pages."""
+        return {of: problem for of, problem in self.problems.items() if of == name or of not in self._cases}
 
     def _titles(self) -> dict[str, str]:
         return {f"{case.place.root}/": case.use_case.contract.title for _, case in sorted(self._cases.items())}

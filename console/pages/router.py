@@ -82,7 +82,8 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
         shown = max(map(len, (page.versions, page.decisions, page.undecided, page.scorings))) if all else SHOWN
         host = request.url.hostname or "127.0.0.1"
         links = {name: (for_browser(url, host), what) for name, (url, what) in services(use_case).items()}
-        return html("start.html", page=page, pictures=pictures, services=links, shown=shown)
+        told = sorted(place.problems().items())
+        return html("start.html", page=page, pictures=pictures, services=links, shown=shown, not_in_force=told)
 
     @router.get("/features")
     def features() -> HTMLResponse:

@@ -87,12 +87,21 @@ def test_the_folder_is_followed(service: httpx.Client, folder: Path) -> None:
     assert service.get("/churn/dashboard").status_code == 200
     shutil.rmtree(folder / "churn")
     eventually(lambda: "churn" not in states(service))
+    (folder / "half").mkdir()
+    (folder / "half" / CONTRACT_FILE).write_text("use_case: half\nfeetures: {}\n")
+    eventually(lambda: states(service).get("half") == "refused")
+    for page in ("/", "/stays/"):
+        told = service.get(page).text
+        assert "<code>half</code> is not watched" in told and "did you mean" in told
 
     contract = folder / "stays" / CONTRACT_FILE
     good = contract.read_text()
     contract.write_text(good + "\nno_such_section: 1\n")
     problem = eventually(lambda: service.get("/stays/health").json()["contract_problem"])
-    assert "no_such_section" in problem and service.get("/stays/").status_code == 200
+    assert "no_such_section" in problem
+    page = service.get("/stays/").text
+    assert "what was in force before goes on" in page and "no_such_section" in page
+    assert "no_such_section" not in service.get("/").text, "it is nobody else's problem"
     eventually(lambda: states(service)["rides"] == "ok")
     contract.write_text(good.replace("title: ", "title: Changed ", 1))
     eventually(lambda: "Changed " in service.get("/stays/").text)
