@@ -11,12 +11,14 @@ from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
+from tests.both_ends import FromBothEnds, put_in_order
 from tests.command_line import Run, lakeloop_in
 from tests.quick_java import QUICK_JAVA
 from tests.use_case_copies import USE_CASES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from xdist.remote import Producer
 
 pytest_plugins = ["tests.lakes"]
 
@@ -55,12 +57,15 @@ LONGEST_NAME = 40
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take whole files in this order: none is to be left alone with a long one at the end."""
     folder = Path(__file__).parent
     places = {folder / name: place for place, name in enumerate(LONGEST_FIRST)}
     if gone := [str(path) for path in places if not path.exists()]:
         raise pytest.UsageError(f"LONGEST_FIRST in tests/conftest.py names what is not there: {', '.join(gone)}")
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+    put_in_order(items, places)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> FromBothEnds | None:
+    return FromBothEnds(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
