@@ -177,7 +177,7 @@ def test_a_started_notifier_tells_what_another_process_wrote_down(tmp_path: Path
     notifier = Notifier(settings)
     notifier.start()
     tell(settings, "from elsewhere")
-    eventually(lambda: hook.posts, 30)
+    eventually(lambda: hook.posts)
     notifier.stop()
 
 

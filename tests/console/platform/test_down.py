@@ -17,7 +17,7 @@ def test_a_warm_spark_that_a_command_left_behind_is_told_to_end(tmp_path: Path) 
         assert elsewhere is not None and at_home is not None
         stop_all(settings)
         for server in (elsewhere, at_home):
-            server.settimeout(10)
+            server.settimeout(60)
             connection, _ = server.accept()
             with connection, connection.makefile() as lines:
                 assert json.loads(lines.readline()) == END

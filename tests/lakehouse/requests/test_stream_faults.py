@@ -58,7 +58,7 @@ class Client:
 
     def ask(self, url: str, ids: list[str]) -> None:
         """Ask under these ids, once each."""
-        with httpx.Client(base_url=url, timeout=20) as session:
+        with httpx.Client(base_url=url, timeout=60) as session:
             for request_id in ids:
                 self.sent.add(request_id)
                 assert session.post("/predict/", json=body(request_id=request_id)).status_code == 200

@@ -75,7 +75,7 @@ def test_candidates_scored_at_the_same_time_are_all_kept(any_database: Settings,
 
         def change(record: RetrainRecord) -> RetrainRecord:
             if not met:  # each has read the record before any of them has written it
-                met.append(bool(together.wait(30) >= 0))
+                met.append(bool(together.wait(60) >= 0))
             return record.scored(verdict(run))
 
         change_record(open_use_case(any_database), "d2", change)
