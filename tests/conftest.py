@@ -12,7 +12,7 @@ from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from tests.both_ends import FromBothEnds, put_in_order
-from tests.command_line import Run, lakeloop_in
+from tests.command_line import Run, warm_lakeloop_in
 from tests.quick_java import QUICK_JAVA
 from tests.use_case_copies import USE_CASES
 
@@ -107,4 +107,4 @@ def use_case(settings: Settings) -> UseCase:
 @pytest.fixture
 def lakeloop(settings: Settings) -> Run:
     """The command line in the test's home."""
-    return lakeloop_in(settings.home)
+    return warm_lakeloop_in(settings.home)

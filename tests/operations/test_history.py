@@ -19,7 +19,7 @@ from operations.delivery import generate, release
 from operations.evaluation import generated_rows, whose_truth
 from operations.history import history_periods, history_rows
 from operations.simulation import questions_of, simulate, without_gateway
-from tests.command_line import lakeloop_in
+from tests.command_line import warm_lakeloop_in
 from tests.lakes import claims
 from tests.trips import trips_csv
 from tests.use_case_copies import USE_CASES, copy_insurance
@@ -127,7 +127,7 @@ def test_rows_and_seed_are_for_a_generator(replayed: UseCase) -> None:
 
 
 def test_what_is_wrong_with_a_history_is_said(replayed: UseCase, tmp_path: Path) -> None:
-    run = lakeloop_in(tmp_path / "home", LAKELOOP_USE_CASES=str(tmp_path / "use_cases"))
+    run = warm_lakeloop_in(tmp_path / "home", LAKELOOP_USE_CASES=str(tmp_path / "use_cases"))
     good = run("contract", "check", "-u", "insurance")
     assert good.returncode == 0 and "Its history has months 0-1, 3." in " ".join(good.stdout.split())
     history = replayed.contract_path.parent / "history"

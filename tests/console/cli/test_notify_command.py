@@ -5,13 +5,13 @@ from pathlib import Path
 from lakeloop.notifications import notify_of
 from lakeloop.settings import Settings
 from monitoring.notifier import Notifier
-from tests.command_line import lakeloop_in
+from tests.command_line import warm_lakeloop_in
 from tests.monitoring.notification_servers import Hook, Mailbox
 
 
 def test_each_target_gets_a_message_and_it_is_said_what_came_of_it(tmp_path: Path) -> None:
     mailbox, hook = Mailbox(), Hook()
-    lakeloop = lakeloop_in(tmp_path / "var", LAKELOOP_NOTIFY=f"{mailbox.url} {hook.url}")
+    lakeloop = warm_lakeloop_in(tmp_path / "var", LAKELOOP_NOTIFY=f"{mailbox.url} {hook.url}")
     ended = lakeloop("notify", "test")
     assert ended.returncode == 1 and ended.stdout.splitlines()[0] == "1 mailto://127.0.0.1: it took the message"
     assert ended.stdout.splitlines()[1].startswith("2 json://127.0.0.1: A Connection error")
@@ -26,7 +26,7 @@ def test_each_target_gets_a_message_and_it_is_said_what_came_of_it(tmp_path: Pat
 
 
 def test_without_a_target_or_with_a_wrong_one_it_is_wrong_use(tmp_path: Path) -> None:
-    lakeloop = lakeloop_in(tmp_path / "var")
+    lakeloop = warm_lakeloop_in(tmp_path / "var")
     ended = lakeloop("notify", "test")
     assert ended.returncode == 2 and "set LAKELOOP_NOTIFY to URLs of apprise" in ended.stderr
     ended = lakeloop("up", LAKELOOP_NOTIFY="mailtos://me:p4ssw0rd@")
@@ -36,7 +36,7 @@ def test_without_a_target_or_with_a_wrong_one_it_is_wrong_use(tmp_path: Path) ->
 
 def test_the_list_says_what_was_told_and_what_waits(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "var")
-    lakeloop = lakeloop_in(settings.home, COLUMNS="300")
+    lakeloop = warm_lakeloop_in(settings.home, COLUMNS="300")
     assert "there was nothing to tell yet" in lakeloop("notify", "list").stdout
     notify_of(settings, "insurance", "promotion", "Version 7 was pushed.", "http://m/models/7", once_by="7")
     notify_of(settings, "rentals", "failed run", "The run failed.", once_by="r1")

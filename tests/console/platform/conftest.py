@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lakeloop.settings import Settings, load_settings
-from tests.command_line import Run, run_command
+from tests.command_line import Run, run_command, run_warm
 from tests.ports import free_ports
 
 PORTS = (
@@ -33,11 +33,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return {**clean, **ports, **told}
 
 
-def run_in(settings: Settings) -> Run:
+def run_in(settings: Settings, start: Run = run_command) -> Run:
     """`lakeloop ARGS…` on a home; gives exit code, standard output and standard error."""
 
     def run(*args: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return run_command(*args, environment={**environment_of(settings), **environment})
+        return start(*args, environment={**environment_of(settings), **environment})
 
     return run
 
@@ -49,4 +49,4 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def lakeloop(settings: Settings) -> Run:
-    return run_in(settings)
+    return run_in(settings, run_warm)

@@ -17,7 +17,7 @@ from lakeloop.settings import PROJECT
 from lakeloop.use_case import UseCase
 from operations.fetching.fetch import fetch
 from operations.fetching.landed import FetchedFiles
-from tests.command_line import lakeloop_in
+from tests.command_line import warm_lakeloop_in
 from tests.operations.fetching.conftest import Api
 from tests.waiting import eventually
 
@@ -182,7 +182,7 @@ def test_one_that_takes_too_long_is_ended_with_all_it_started(rides: Rides, tmp_
     )
     problem = fetch(rides(script, "3 seconds"), "rides").problem
     assert "rides, 2024-01: took longer than 3 seconds; give it more time with `fetch.timeout`" in problem
-    eventually(lambda: gone(int(started.read_text())))
+    eventually(lambda: not started.exists() or gone(int(started.read_text())))  # a busy machine may not begin in 3 s
 
 
 def test_killed_at_any_moment_nothing_half_is_landed_and_the_next_one_completes_it(
@@ -232,7 +232,7 @@ def test_the_function_ends_with_the_process_that_asked_it(rides: Rides, tmp_path
 
 def test_on_the_command_line_what_fails_in_one_source_is_said_and_the_others_land(rides: Rides, api: Api) -> None:
     use_case = rides("def fetch(folder):\n    raise ValueError('no ride')\n")
-    run = lakeloop_in(use_case.settings.home, LAKELOOP_USE_CASES=str(use_case.settings.use_cases))
+    run = warm_lakeloop_in(use_case.settings.home, LAKELOOP_USE_CASES=str(use_case.settings.use_cases))
     done = run("data", "fetch", "-u", "rides")
     assert done.returncode == 1
     assert done.stdout == "weather: 1 file of 1 month (2024-01) landed\n"
@@ -249,7 +249,7 @@ def test_on_the_command_line_what_had_nothing_is_said_with_its_next_try(rides: R
     settings = rides("def fetch(folder):\n    pass\n").settings
     said = []
     for hour in ("00", "10", "12"):
-        run = lakeloop_in(
+        run = warm_lakeloop_in(
             settings.home, LAKELOOP_USE_CASES=str(settings.use_cases), LAKELOOP_NOW=f"2026-01-01T{hour}:00:00Z"
         )
         said.append(run("data", "fetch", "-u", "rides", "-s", "rides").stdout)

@@ -25,7 +25,7 @@ from operations.history import history_periods, history_rows
 from operations.new_use_case.create import NewUseCase, check_name, create
 from operations.new_use_case.draft import Wishes, look
 from operations.simulation import questions_of
-from tests.command_line import COMMAND, Run, lakeloop_in
+from tests.command_line import COMMAND, Run, warm_lakeloop_in
 from tests.lakes import OwnLake
 from tests.untouched_tables import telephone_customers
 
@@ -99,7 +99,7 @@ def made(
 def lakeloop_new(tmp_path: Path) -> Run:
     """`lakeloop` where new use cases are made."""
     (tmp_path / "use_cases").mkdir()
-    return lakeloop_in(tmp_path / "home", LAKELOOP_USE_CASES=str(tmp_path / "use_cases"))
+    return warm_lakeloop_in(tmp_path / "home", LAKELOOP_USE_CASES=str(tmp_path / "use_cases"))
 
 
 @pytest.mark.parametrize("write", [as_csv, as_an_office_writes, as_json_lines, as_json, as_parquet_folder])
