@@ -14,9 +14,10 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
-from serving.gateway.process import RunningGateway, running_gateway
-from serving.model_server.process import RunningServer, running_server
+from serving.gateway.process import RunningGateway
+from serving.model_server.process import RunningServer
 from tests.use_case_copies import PATIENT, copy_insurance
+from tests.warm_programs import running_gateway, running_server
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -95,5 +96,5 @@ def gateway(shared_settings: Settings) -> Iterator[RunningGateway]:
 
 @pytest.fixture
 def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.url, timeout=30) as session:
+    with httpx.Client(base_url=gateway.url, timeout=60) as session:
         yield session

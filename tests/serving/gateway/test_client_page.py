@@ -11,7 +11,8 @@ from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from serving.gateway.page.render import render_page
 from serving.gateway.page.texts import TEXTS
-from serving.gateway.process import RunningGateway, running_gateway
+from serving.gateway.process import RunningGateway
+from tests.warm_programs import running_gateway
 
 
 @pytest.fixture(params=[1280, 390], ids=["desk", "phone"])

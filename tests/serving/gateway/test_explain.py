@@ -15,11 +15,11 @@ from lakeloop.background_rows import read_background
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.gateway.explaining import MOST_AT_ONCE
-from serving.gateway.process import RunningGateway, running_gateway
-from serving.model_server.process import running_server
+from serving.gateway.process import RunningGateway
 from tests.serving.gateway.conftest import body, logged, put_background
 from tests.use_case_copies import USE_CASES
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
 
 pytestmark = pytest.mark.long
 
@@ -119,7 +119,7 @@ def test_an_explainer_that_was_killed_is_started_again(client: httpx.Client, gat
     assert client.post("/explain/", json=body()).status_code == 200
     (first,) = explainers()
     first.kill()
-    first.wait(30)
+    first.wait(60)
     again = [client.post("/explain/", json=body()) for _ in range(2)]
     assert again[1].status_code == 200 and again[0].status_code in (200, 503)
     assert [one.pid for one in explainers()] != [first.pid]

@@ -11,11 +11,11 @@ from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
 from serving.gateway.model_fit import read_learnt_values
 from serving.gateway.page.render import render_page
-from serving.gateway.process import RunningGateway, running_gateway
-from serving.model_server.process import running_server
+from serving.gateway.process import RunningGateway
 from tests.serving.gateway.conftest import NOWHERE
 from tests.use_case_copies import USE_CASES
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
 
 LEARNT = ['Flash "Cab" & Söhne', "Acme", "7"]
 

@@ -25,11 +25,11 @@ from serving.exceptions import ModelMisfitError
 from serving.gateway.model_api import ModelApi
 from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
 from serving.gateway.page.texts import GERMAN_PARTICULARS
-from serving.gateway.process import running_gateway
-from serving.model_server.process import running_server, stop
+from serving.model_server.process import stop
 from tests.serving.gateway.conftest import body, logged
 from tests.use_case_copies import copy_insurance
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
 
 BUDGET = 0.25
 ROW = {"a": 1.0, "b": 2.0}
@@ -330,7 +330,7 @@ def test_a_row_without_numbers_gives_way_to_rules_and_its_neighbours_do_not(
     """The model's answer to age 66 is NaN; however often, the others of the same call are the model's."""
     with running_server({"insurance": saved_models / "odd_drivers"}) as server:
         settings = settings.model_copy(update={"model_server_url": server.url})
-        with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=30) as client:
+        with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
             for _ in range(5):
                 asked = {"requests": [body(age=age) for age in (30, 66, 45)]}
                 first, odd, last = client.post("/predict/batch", json=asked).json()["answers"]

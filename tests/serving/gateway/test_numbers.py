@@ -10,11 +10,11 @@ import pytest
 from lakeloop.fallback import given_by, model_answer
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import open_use_case
-from serving.gateway.process import RunningGateway, running_gateway
-from serving.model_server.process import running_server
+from serving.gateway.process import RunningGateway
 from tests.serving.gateway.conftest import logged
 from tests.use_case_copies import USE_CASES
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
 
 ROW = {"hour": 12, "temperature": 10.5, "sky": "clear", "workday": 1}
 
@@ -39,7 +39,7 @@ def gateway(home: Settings) -> Iterator[RunningGateway]:
 
 @pytest.fixture
 def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.url, timeout=30) as session:
+    with httpx.Client(base_url=gateway.url, timeout=60) as session:
         yield session
 
 
@@ -79,7 +79,7 @@ def test_answers_are_logged_and_told_again_also_by_the_next_gateway(home: Settin
     assert "level" not in by_rules
     assert (by_rules["prediction"], by_rules["lower"], by_rules["upper"]) == (120.0, None, None)
     assert "class_id" not in by_model and "probabilities" not in by_model
-    with running_gateway(home) as later, httpx.Client(base_url=later.url, timeout=30) as other:
+    with running_gateway(home) as later, httpx.Client(base_url=later.url, timeout=60) as other:
         assert other.post("/predict/", json=asked | {"hour": 20}).json() == answer
         assert other.post("/predict/", json=ROW | {"request_id": "by-rules"}).json() == unasked
 
@@ -100,7 +100,7 @@ def test_a_model_of_numbers_is_not_asked_for_a_class(home: Settings, tmp_path: P
     classes = "  classes:\n    - {name: many, when: {above: 100}}\n    - {name: few}\n"
     contract.write_text(text.replace("split:", f"{classes}split:") + "gate: {accuracy: {above: 0.5}}\n")
     with running_gateway(home.model_copy(update={"home": tmp_path / "home", "use_cases": tmp_path})) as running:
-        health = httpx.get(f"{running.url}/health", timeout=30).json()
+        health = httpx.get(f"{running.url}/health", timeout=60).json()
     assert health["model_problem"] == "version 1 answers numbers, the contract has classes; train a model"
 
 
@@ -110,7 +110,7 @@ def test_rules_that_give_no_number_are_said_to_fail(home: Settings, tmp_path: Pa
     rules.write_text(rules.read_text().replace("return 20.0", 'return "many" #'))
     settings = home.model_copy(update={"home": tmp_path / "home", "use_cases": tmp_path})
     with running_gateway(settings) as running:
-        refused = httpx.post(f"{running.url}/predict/", json=ROW | {"temperature": 39.5}, timeout=30)
+        refused = httpx.post(f"{running.url}/predict/", json=ROW | {"temperature": 39.5}, timeout=60)
     assert refused.status_code == 500
     assert "they answered 'many', which is no number" in refused.text
 

@@ -19,12 +19,13 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from serving.gateway import request_log
 from serving.gateway.log_files import finish_dead_writers, new_writer, newest_records
-from serving.gateway.process import RunningGateway, running_gateway
+from serving.gateway.process import RunningGateway
 from serving.gateway.recent_answers import RecentAnswers
 from serving.gateway.request_log import RequestLog
 from serving.model_server.process import RunningServer
 from tests.serving.gateway.conftest import body, logged
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway
 
 
 def line(number: int, padding: str = "") -> bytes:

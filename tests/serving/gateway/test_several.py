@@ -12,9 +12,10 @@ from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import CONTRACT_FILE, open_use_case
 from serving.exceptions import GatewayStartError
-from serving.gateway.process import RunningGateway, running_gateway
+from serving.gateway.process import RunningGateway
 from tests.serving.gateway.conftest import body, logged
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway
 
 EXAMPLES = PROJECT / "tests/use_cases"
 MISTAKE = "\nno_such_section: 1\n"
@@ -40,7 +41,7 @@ def gateway(several: Settings) -> Iterator[RunningGateway]:
 
 @pytest.fixture
 def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.url, timeout=30) as session:
+    with httpx.Client(base_url=gateway.url, timeout=60) as session:
         yield session
 
 

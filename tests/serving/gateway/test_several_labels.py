@@ -14,11 +14,11 @@ from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.exceptions import ModelMisfitError
 from serving.gateway.model_fit import Signatures, check_task, read_signatures
-from serving.gateway.process import RunningGateway, running_gateway
-from serving.model_server.process import running_server
+from serving.gateway.process import RunningGateway
 from tests.serving.gateway.conftest import logged, put_background
 from tests.use_case_copies import USE_CASES
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
 
 ROW = {"channel": "phone", "plan": "basic", "amounts": 6, "failures": 1, "words": 40}
 
@@ -45,7 +45,7 @@ def gateway(home: Settings) -> Iterator[RunningGateway]:
 
 
 def asked(gateway: RunningGateway, path: str = "/predict/", **changes: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.post(f"{gateway.url}{path}", json=ROW | changes, timeout=30).json()
+    answer: dict[str, Any] = httpx.post(f"{gateway.url}{path}", json=ROW | changes, timeout=60).json()
     return answer
 
 
@@ -63,7 +63,7 @@ def test_rules_answer_a_list_where_the_model_must_not_or_is_unsure(gateway: Runn
     assert unusual["reason"].startswith("out of range: words")
     no_number = asked(gateway, words=999)
     assert no_number["predictor_type"] == "rules" and "not all numbers" in no_number["reason"]
-    unsure = httpx.post(f"{gateway.url}/predict/", json=ROW | {"amounts": 5, "failures": 6}, timeout=30).json()
+    unsure = httpx.post(f"{gateway.url}/predict/", json=ROW | {"amounts": 5, "failures": 6}, timeout=60).json()
     assert unsure["predictor_type"] == "model", "the likeliest set has .5 * .6 * .9"
     assert asked(gateway, amounts=5, failures=5)["predictor_type"] == "model"
 

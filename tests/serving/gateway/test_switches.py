@@ -11,9 +11,9 @@ from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.switches import add_switch, remove_switch
 from lakeloop.use_case import UseCase, open_use_case
-from serving.gateway.process import running_gateway
 from tests.serving.gateway.conftest import body
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from playwright.sync_api import Browser, expect
 
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import open_use_case
-from serving.gateway.process import RunningGateway, running_gateway
-from serving.model_server.process import running_server
+from serving.gateway.process import RunningGateway
 from tests.serving.gateway.conftest import logged
 from tests.use_case_copies import USE_CASES, with_changes
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
 
 ROW = {"ride": {"fare": 30.0, "seconds": 600}, "seats": 2, "night": False, "shared": False, "zone": "01"}
 COST = "  decision: {cost: {false_positive: 1, false_negative: 4}}\nsplit:"
@@ -42,7 +42,7 @@ def gateway(home: Settings) -> Iterator[RunningGateway]:
 
 def asked(gateway: RunningGateway, fare: float, **more: str) -> dict[str, object]:
     row = ROW | {"ride": {"fare": fare, "seconds": 600}} | more
-    answer: dict[str, object] = httpx.post(f"{gateway.url}/predict/", json=row, timeout=30).json()
+    answer: dict[str, object] = httpx.post(f"{gateway.url}/predict/", json=row, timeout=60).json()
     return answer
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
+from tests.warm_programs import running_server
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,7 @@ def server(saved_models: Path) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def client(server: RunningServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=30) as session:
+    with httpx.Client(base_url=server.url, timeout=60) as session:
         yield session
 
 

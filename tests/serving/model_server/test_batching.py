@@ -10,7 +10,8 @@ import pytest
 
 from lakeloop.exceptions import LakeloopError
 from serving.model_server.batching_parameters import BatchingParameters, read_batching_parameters
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
+from tests.warm_programs import running_server
 
 PARAMETERS = """
 max_batch_size { value: 8 }

@@ -20,9 +20,10 @@ from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT
 from serving.model_server.config_files import METRICS_PATH
 from serving.model_server.flags import options_of, parse, ports_of
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
 from tests.command_line import COMMAND
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 PREDICT = "/v1/models/half_plus:predict"
 
@@ -168,7 +169,7 @@ def test_a_changed_config_file_holds(flagged: tuple[RunningServer, Path], config
 def test_http_1_0_connection_is_kept_where_the_client_wants_it(server: RunningServer) -> None:
     parts = urlsplit(server.url)
     asked = b"GET /v1/models/drivers HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60) as connection:
         for _ in range(3):
             connection.sendall(asked)
             head, _, body = connection.recv(65536).partition(b"\r\n\r\n")

@@ -13,9 +13,10 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
 
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
 from serving.model_server.warm_up import REQUESTS_FILE
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 IN_FORCE_SECONDS = 2.0
 """So soon a label that was moved in the file names its new version."""

@@ -13,10 +13,11 @@ import httpx
 import pytest
 
 from lakeloop.settings import PROJECT
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
 from tests.ports import free_port
 from tests.serving.model_server.test_warm_up import log_of, push_with, state_of
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 
 def is_open(port: int) -> bool:
@@ -105,7 +106,7 @@ def test_a_version_that_was_away_while_it_was_loaded_is_served_when_it_is_back(
 ) -> None:
     """Moved, nothing written: its files are as old as before."""
     running, folder = retrying
-    with httpx.Client(base_url=running.url, timeout=30) as client:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
         push_with(saved_models / "loop" / "1", folder, 1, [log_of("", turns=[8000])])
         eventually(lambda: state_of(client, 1)[0] == "LOADING")
         away = (folder / "1").rename(folder.parent / "away")
@@ -121,7 +122,7 @@ def test_a_load_that_failed_is_tried_again_a_few_times(
     """TensorFlow Serving's `max_num_load_retries`: what was missing was not in the folder, which has not changed."""
     running, folder = retrying
     note = tmp_path / "note"
-    with httpx.Client(base_url=running.url, timeout=30) as client:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
         push_with(saved_models / "with_side_effects" / "1", folder, 2, [log_of("serving_default", path=str(note))])
         eventually(lambda: state_of(client, 2)[:2] == ("END", "NOT_FOUND"))
         note.write_text("it is there now")

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from lakeloop.settings import PROJECT
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 CONFIG = """
 # several models, each with another policy
@@ -50,7 +51,7 @@ def running(folder: Path) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def client(running: RunningServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.url, timeout=30) as session:
+    with httpx.Client(base_url=running.url, timeout=60) as session:
         eventually(
             lambda: [available(session, name) for name in ("newest", "all", "some")] == [{2, 3}, {1, 2, 3}, {1, 3}]
         )

@@ -16,10 +16,11 @@ from tensorflow_serving.config import model_server_config_pb2
 from serving.exceptions import RequestError
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import RequestLogConfig, from_proto
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
 from serving.model_server.request_log import MOST_WAITING, RequestLogs
 from serving.model_server.status import Code
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 MODELS = """
 model_config_list {{

@@ -13,7 +13,8 @@ import pytest
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
+from tests.warm_programs import running_server
 
 STRINGS = "/v1/models/echo_string:predict"
 FLOATS = "/v1/models/echo_float:predict"

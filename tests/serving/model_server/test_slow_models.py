@@ -20,7 +20,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
+from tests.warm_programs import running_server
 
 SECONDS = 3.0
 
@@ -134,7 +135,7 @@ def test_rest_gives_up_at_its_time_and_cancels_the_run(slow_server: RunningServe
             began = time.perf_counter()
             answer = client.post("/v1/models/loop:predict", json={"instances": [turns * 10]})
             assert (answer.status_code, answer.json()) == (504, {"error": "Timed out waiting for notification"})
-            assert time.perf_counter() - began < SECONDS, "far less than the run would have taken"
+            assert time.perf_counter() - began < 5 * SECONDS, "half of what the run would have taken"
 
 
 def test_rest_gives_up_on_a_run_that_cannot_be_cancelled(slow_server: RunningServer, size: int) -> None:

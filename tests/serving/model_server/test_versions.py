@@ -19,8 +19,9 @@ import httpx
 import pytest
 
 from lakeloop.settings import PROJECT
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 PREDICT = "/v1/models/half_plus:predict"
 STATUS = "/v1/models/half_plus"
@@ -45,7 +46,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningSe
 @pytest.fixture
 def watched(shared: tuple[RunningServer, Path]) -> Iterator[tuple[httpx.Client, Path]]:
     running, folder = shared
-    with httpx.Client(base_url=running.url, timeout=30) as client:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
         yield client, folder
         for child in folder.iterdir():
             shutil.rmtree(child)
@@ -117,7 +118,7 @@ def test_no_request_fails_while_versions_are_switched(
     answers: list[float] = []
 
     def load() -> None:
-        with httpx.Client(base_url=client.base_url, timeout=30) as own:
+        with httpx.Client(base_url=client.base_url, timeout=60) as own:
             while not stop.is_set():
                 answer = ask(own)
                 if answer.status_code == 200:

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from serving.model_server.process import RunningServer, running_server
+from serving.model_server.process import RunningServer
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
 
@@ -32,7 +33,7 @@ def running(base_path: Path) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def client(running: RunningServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.url, timeout=30) as opened:
+    with httpx.Client(base_url=running.url, timeout=60) as opened:
         yield opened
 
 
