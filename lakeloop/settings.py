@@ -141,6 +141,10 @@ class Settings(BaseSettings):
         """Base URL of the monitor's pages, as whoever reads a link to them finds it."""
         return self.monitor_url.rstrip("/") or f"http://127.0.0.1:{self.monitor_port}"
 
+    def pages(self, use_case: str) -> str:
+        """Where the monitor has the pages of a use case, without a slash at the end; '': of what is no use case's."""
+        return f"{self.monitor}/{use_case}" if use_case else self.monitor
+
     @property
     def notify_urls(self) -> tuple[str, ...]:
         """The URLs that notifications go to, secrets included: of the file where one is set, else of the setting.

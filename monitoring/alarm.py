@@ -34,7 +34,7 @@ def announce(settings: Settings, use_case: str) -> tuple[Event, bool] | None:
         f"Dataset drift: {', '.join(report.drifted)} moved away from what version {report.model_version} was made from "
         f"({report.share:.0%} of the features). A retrain follows where Airflow runs."
     )
-    notify_of(settings, use_case, "alarm", text, f"{settings.monitor}/dashboard", once_by=f"drift/{row.id}")
+    notify_of(settings, use_case, "alarm", text, f"{settings.pages(use_case)}/dashboard", once_by=f"drift/{row.id}")
     return recorded
 
 

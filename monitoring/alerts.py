@@ -120,7 +120,8 @@ def tell_people(alert: Alert, settings: Settings) -> None:
     said = (alert.annotations.get(name, "") for name in ("summary", "description"))
     text = f"{alert.name}: {' '.join(filter(None, said))}".rstrip(": ")
     once = f"{alert.name}/{alert.identity}/{alert.starts_at}"
-    notify_of(settings, alert.labels.get("use_case", ""), "alarm", text, f"{settings.monitor}/dashboard", once_by=once)
+    use_case = alert.labels.get("use_case", "")
+    notify_of(settings, use_case, "alarm", text, f"{settings.pages(use_case)}/dashboard", once_by=once)
 
 
 def why_no_event(status: str, labels: Mapping[str, str]) -> str:

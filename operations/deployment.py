@@ -197,7 +197,7 @@ def roll_back(use_case: UseCase, version: str, why: str) -> str:
     left = pushed_versions(use_case)
     now = f"version {left[-1]} serves again" if left else "no model is left: the rules answer"
     text = f"Version {version} was taken back: {why}; {now}."
-    notify(use_case, "rollback", text, use_case.settings.monitor, once_by=f"{version} {note['at']}")
+    notify(use_case, "rollback", text, f"{use_case.settings.pages(use_case.name)}/", once_by=f"{version} {note['at']}")
     if not left:
         return ""
     try:

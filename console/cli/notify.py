@@ -27,7 +27,7 @@ def test_command(use_case: UseCaseOption = "") -> None:
             "mailtos://USER:PASSWORD@SMTP-HOST?to=ADDRESS, or LAKELOOP_NOTIFY_FILE to a file of them"
         )
     text = f"This is a test of `lakeloop notify test`. Whoever reads it is told of {case.name} and all other use cases."
-    message = Message(f"[{case.name}] test", f"{text}\n\n{case.settings.monitor}", ())
+    message = Message(f"[{case.name}] test", f"{text}\n\n{case.settings.pages(case.name)}/", ())
     failed = 0
     for target in targets:
         with console.status(f"{target.name} …"):

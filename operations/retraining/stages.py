@@ -167,13 +167,13 @@ def _close_runs(work: Workplace, record: RetrainRecord) -> None:
 
 def _tell_people(work: Workplace, waiting: Decision) -> None:
     """That a decision waits for a person, with where it is read and how it is answered."""
-    settings = work.use_case.settings
+    use_case = work.use_case
     text = (
         f"No candidate passed the quality gate: {waiting.reason}. What is to be done? "
-        f"`lakeloop decide {waiting.decision_id}` answers."
+        f"`lakeloop decide -u {use_case.name} {waiting.decision_id}` answers."
     )
-    link = f"{settings.monitor}/decisions/{waiting.decision_id}"
-    notify(work.use_case, "question", text, link, once_by=waiting.decision_id)
+    link = f"{use_case.settings.pages(use_case.name)}/decisions/{waiting.decision_id}"
+    notify(use_case, "question", text, link, once_by=waiting.decision_id)
 
 
 def _compared(record: RetrainRecord) -> RetrainRecord:

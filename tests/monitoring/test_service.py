@@ -151,7 +151,7 @@ def test_people_are_told_of_drift_and_of_every_other_alarm_once(
         assert service.get("/health").json()["notifications_problem"] == ""
     hook.stop()
     drift, other = (post["message"] for post in hook.posts)
-    assert drift.startswith("insurance, alarm: Dataset drift: ") and f"{settings.monitor}/dashboard" in drift
+    assert drift.startswith("insurance, alarm: Dataset drift: ") and f"{settings.monitor}/insurance/dashboard" in drift
     assert other.startswith("insurance, alarm: LakeloopFallbackRate: the rules answer Look.\n")
 
 

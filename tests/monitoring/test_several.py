@@ -66,7 +66,7 @@ def test_each_has_its_pages_its_health_and_its_series(service: httpx.Client) -> 
     titles = {
         name: open_use_case(load_settings(use_cases=EXAMPLES), name).contract.title for name in ("rides", "stays")
     }
-    for page in ("/", "/dashboard", "/features", "/rides/features"):
+    for page in ("/", "/dashboard", "/features", "/rides/features", "/rides/dashboard", "/rides/"):
         assert f"<h1>{titles['rides']}</h1>" in service.get(page).text or titles["rides"] in service.get(page).text
     for page in ("/stays/", "/stays/dashboard", "/stays/features", "/stays/lineage"):
         text = service.get(page).text

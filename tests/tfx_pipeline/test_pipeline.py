@@ -140,7 +140,7 @@ def test_every_node_ran_and_said_what_it_did(first: Finished) -> None:
     told = next(one.notification for one in told_notifications(first.settings))
     assert (told.kind, told.use_case) == ("promotion", first.name)
     assert told.text.startswith(f"Version {first.record.pushed_version} was pushed by run {first.record.run_id}")
-    assert told.link == f"{first.settings.monitor}/models/{first.record.pushed_version}"
+    assert told.link == f"{first.settings.monitor}/insurance/models/{first.record.pushed_version}"
 
 
 def test_the_gate_blesses_the_contracts_model(first: Finished) -> None:

@@ -185,7 +185,7 @@ def _tell_people(use_case: UseCase, record: RunRecord) -> None:
     version = record.pushed_version
     because = record.parameters.trigger
     text = f"Version {version} was pushed by run {record.run_id}{f', because of {because}' if because else ''}."
-    link = f"{use_case.settings.monitor}/models/{version}"
+    link = f"{use_case.settings.pages(use_case.name)}/models/{version}"
     notify(use_case, "promotion", text, link, once_by=version)
 
 

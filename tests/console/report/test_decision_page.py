@@ -49,7 +49,8 @@ def decision(**changes: object) -> Decision:
 def test_the_page_shows_the_whole_record(contract: Contract, tmp_path: Path) -> None:
     text = write_decision(decision(), contract, tmp_path / "d1.html").read_text(encoding="utf-8")
     for expected in ("0.8877", "0.4111", "share_low", "0.267 to 0.400", "r1", "ann", "(event 7)", "236 rows",
-                     "the Trainer failed", "Compared without truth", "decide d1 --choice fallback"):  # fmt: skip
+                     "the Trainer failed", "Compared without truth",
+                     "decide -u insurance d1 --choice fallback"):  # fmt: skip
         assert expected in text, expected
     assert "<b>weighed</b>" not in text and "&lt;b&gt;weighed" in text
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', text)

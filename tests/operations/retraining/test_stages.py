@@ -142,8 +142,11 @@ def test_candidates_that_nobody_scored_are_scored_before_they_are_compared(
     assert read_decisions(work.use_case) == [compared.decision], "where people look, while it waits"
     stages.compare(work, kept(work))
     (told,) = told_notifications(settings)
-    assert (told.notification.kind, told.notification.link) == ("question", f"{settings.monitor}/decisions/d1")
-    assert "`lakeloop decide d1` answers" in told.notification.text
+    assert (told.notification.kind, told.notification.link) == (
+        "question",
+        f"{settings.monitor}/insurance/decisions/d1",
+    )
+    assert "`lakeloop decide -u insurance d1` answers" in told.notification.text
 
 
 def test_no_run_of_a_retrain_that_was_killed_is_called_running(
