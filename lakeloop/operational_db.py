@@ -171,6 +171,21 @@ tokens = Table(
 _GOOD = text("revoked_at IS NULL")
 Index("ix_token_good", tokens.c.name, unique=True, sqlite_where=_GOOD, postgresql_where=_GOOD)
 
+releases = Table(
+    "release",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("use_case", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("action", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("newest", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", String, nullable=False),
+    UniqueConstraint("use_case", "number"),
+)
+
 _BUSY_SECONDS = 30
 """How long a writer waits for another one to finish, on SQLite."""
 
