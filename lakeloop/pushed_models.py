@@ -1,12 +1,18 @@
 """The versions of a use case's model that were pushed: which there are, where each lies, and which of them serves."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakeloop.exceptions import NotFoundError
+from lakeloop.model_folders import complete_versions
 from lakeloop.use_case import UseCase
 
-SAVED_MODEL = "saved_model.pb"
+if TYPE_CHECKING:
+    from lakeloop.releases import Release
+
 STATUS_SECONDS = 3.0
+AVAILABLE, ENDED = "AVAILABLE", "END"
+"""States of a version in TensorFlow Serving's words."""
 
 
 def pushed_versions(use_case: UseCase) -> list[str]:
@@ -14,19 +20,11 @@ def pushed_versions(use_case: UseCase) -> list[str]:
     return complete_versions(use_case.folder("models"))
 
 
-def complete_versions(folder: Path) -> list[str]:
-    """The same of a model's folder, for who has no contract of it; none where it is not there."""
-    if not folder.is_dir():
-        return []
-    complete = [p.name for p in folder.iterdir() if p.name.isdigit() and (p / SAVED_MODEL).is_file()]
-    return sorted(complete, key=int)
-
-
 def pushed_version(use_case: UseCase, version: str = "") -> str:
-    """That version, by default the newest.
+    """That version, by default the champion.
 
     Raises:
-        NotFoundError: nothing was pushed, or not that version; the text names those that were.
+        NotFoundError: nothing was pushed, or not that version, or all are retired; the text names those that were.
     """
     known = pushed_versions(use_case)
     if not known:
@@ -35,38 +33,58 @@ def pushed_version(use_case: UseCase, version: str = "") -> str:
         )
     if version and version not in known:
         raise NotFoundError(f"there is no pushed version {version} of {use_case.name}; pushed: {', '.join(known)}")
-    return version or known[-1]
+    wanted = version or _release(use_case).champion
+    if not wanted:
+        raise NotFoundError(
+            f"every pushed version of {use_case.name} is retired ({', '.join(known)}); `lakeloop models restore` takes "
+            "that back, `lakeloop train` pushes another one"
+        )
+    return wanted
 
 
 def model_folder(use_case: UseCase, version: str = "") -> Path:
-    """The folder of one pushed version, by default the newest; raises as `pushed_version`."""
+    """The folder of one pushed version, by default the champion's; raises as `pushed_version`."""
     return use_case.folder("models").absolute() / pushed_version(use_case, version)
 
 
 def serving_version(use_case: UseCase) -> str:
-    """The newest pushed version the model server answers with; the newest pushed one where no server answers.
+    """The pushed version that the model server answers with: the champion, or the newest it has; the champion where no
+    server answers.
 
-    What a server has of another models folder does not count.
+    What a server has of another models folder does not count, nor what is retired.
 
     Raises:
-        NotFoundError: nothing was pushed.
+        NotFoundError: nothing was pushed, or all are retired.
     """
-    newest, served = pushed_version(use_case), available_versions(use_case)
-    return next((version for version in reversed(pushed_versions(use_case)) if version in served), newest)
+    champion, served = pushed_version(use_case), available_versions(use_case)
+    retired = _release(use_case).retired
+    order = [champion, *(version for version in reversed(pushed_versions(use_case)) if version not in retired)]
+    return next((version for version in order if version in served), champion)
 
 
 def serving_version_if_any(use_case: UseCase) -> str:
-    """`serving_version`; '' where nothing was pushed."""
-    return serving_version(use_case) if pushed_versions(use_case) else ""
+    """`serving_version`; '' where nothing was pushed, or all are retired."""
+    return serving_version(use_case) if _release(use_case).champion else ""
 
 
 def available_versions(use_case: UseCase) -> set[str]:
-    """The versions that the model server answers with (TensorFlow Serving's status API); none where nobody answers."""
+    """The versions that the model server answers with; none where nobody answers."""
+    states = version_states(use_case.settings.model_server, use_case.name)
+    return {version for version, state in states.items() if state == AVAILABLE}
+
+
+def version_states(model_server: str, name: str) -> dict[str, str]:
+    """How the versions of a model are, by TensorFlow Serving's status API; nothing where nobody answers."""
     import httpx  # here, since most who look for a pushed model ask no server
 
     try:
-        address = f"{use_case.settings.model_server}/v1/models/{use_case.name}"
-        states = httpx.get(address, timeout=STATUS_SECONDS, trust_env=False).json()["model_version_status"]
-        return {str(state["version"]) for state in states if state["state"] == "AVAILABLE"}
+        states = httpx.get(f"{model_server}/v1/models/{name}", timeout=STATUS_SECONDS, trust_env=False).json()
+        return {str(state["version"]): str(state["state"]) for state in states["model_version_status"]}
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return set()
+        return {}
+
+
+def _release(use_case: UseCase) -> "Release":
+    from lakeloop.releases import read_release  # SQLAlchemy: who looks for a version by its number asks no database
+
+    return read_release(use_case.settings, use_case.name)

@@ -24,7 +24,7 @@ def score_command(
             metavar="[TABLE[@VERSION]]", help="e.g. gold/training, silver/policies@3; default: the contract's."
         ),
     ] = "",
-    model: Annotated[str, typer.Option("--model", help="Version of the pushed model; default: the newest.")] = "",
+    model: Annotated[str, typer.Option("--model", help="Version of the pushed model; default: the champion.")] = "",
     file: Annotated[
         str, typer.Option("--file", help="Write the scores as a file, too: csv or parquet.", metavar="KIND")
     ] = "",

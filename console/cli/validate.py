@@ -20,7 +20,7 @@ from tfx_pipeline.evaluation.validate import validate_model
 
 def validate_command(
     period: Annotated[int, typer.Option("--period", min=0, help="Number of the period to evaluate it on.")],
-    model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
+    model: Annotated[str, typer.Option("--model", help="A pushed version; default: the champion.")] = "",
     oracle: Annotated[
         bool,
         typer.Option(

@@ -15,13 +15,14 @@ from console.pages.counting import Counting
 from console.pages.model import model_page, window_statistics
 from console.pages.run_cache import KnownRuns
 from console.pages.site import EVIDENTLY_POLICY, HEADERS, STATIC, Site
-from console.pages.start import for_browser, pushed_at, services, start_page
+from console.pages.start import for_browser, services, start_page
 from console.report import figures
 from console.report.contribution_figures import contribution_figures
 from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
 from console.report.model_card_page import card_markdown, card_of, card_values
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
+from lakeloop.model_folders import pushed_at
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
 from monitoring.drift.evidently_page import evidently_page

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,6 +13,7 @@ from lakeloop.decision_table import read_decisions
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import first_line
+from lakeloop.model_folders import pushed_at
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
 from lakeloop.switches import active_switches
@@ -127,12 +127,6 @@ def undecided_lines(use_case: UseCase, decisions: Sequence[Decision]) -> list[Un
     return [UndecidedLine(record, state, KILLED if state == "killed" else STATES[state]) for record, state in found][
         ::-1
     ]
-
-
-def pushed_at(version: str) -> str:
-    """A version is the second it was pushed in, as TFX's Pusher names it; '' where it is some other number."""
-    moment = int(version)
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M UTC}" if 1e9 < moment < 1e11 else ""
 
 
 def services(use_case: UseCase) -> Mapping[str, tuple[str, str]]:
