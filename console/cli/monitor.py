@@ -1,5 +1,6 @@
 """`lakeloop monitor`: watch production."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from console.cli.render import console
 from console.cli.use_case_option import OnlyOption
 from console.pages.router import Present, pages_router
 from lakeloop.live_use_cases import LiveUseCases
+from lakeloop.pushed_models import version_states
 from lakeloop.served_models import kept_config
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase
@@ -49,5 +51,6 @@ def monitor_command(
         return pages_router(case, Present(lambda: live.snapshot.serving, lambda: live.newest), place)
 
     port = settings.monitor_port if port is None else port
-    with kept_config(settings):  # for a TensorFlow Serving that may only read the home
+    states = partial(version_states, settings.model_server)
+    with kept_config(settings, states):  # for a TensorFlow Serving that may only read the home
         serve(LiveUseCases(settings), host, port, ready, GoldPerformance, pages)

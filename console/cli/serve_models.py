@@ -12,6 +12,7 @@ import typer
 from console.cli.render import console
 from console.cli.use_case_option import OnlyOption
 from lakeloop.exceptions import NotFoundError
+from lakeloop.pushed_models import version_states
 from lakeloop.served_models import kept_config, pushed_names
 from lakeloop.served_use_cases import check_served, served_names
 from lakeloop.settings import Settings, check_home, load_settings
@@ -55,16 +56,18 @@ def models_command(
     model_config = model_config or given.model_config_file
     defaults = settings.model_server_port, settings.model_server_grpc_port
     options = flags.options_of(given, host, flags.ports_of(given, port, grpc_port, defaults), poll)
+    own = [""]  # the server's own address, once it listens
     with ExitStack() as stack:
         if given.model_base_path is not None:
             served = newest_of({given.model_name: given.model_base_path})
         else:
             if model_config is None:
                 _check(settings, wait)
-                model_config = stack.enter_context(kept_config(settings))
-                options = replace(options, config_seconds=CONFIG_SECONDS)
+                model_config = stack.enter_context(kept_config(settings, lambda name: version_states(own[0], name)))
+                # its labels are there before its versions are loaded
+                options = replace(options, config_seconds=CONFIG_SECONDS, any_labels=True)
             served = read_config(model_config)
-        serve(served, options, _ready(list(served)), model_config)
+        serve(served, options, _ready(list(served), own), model_config)
 
 
 def _check(settings: Settings, wait: bool) -> None:
@@ -78,8 +81,9 @@ def _check(settings: Settings, wait: bool) -> None:
         )
 
 
-def _ready(served: list[str]) -> Callable[[Ports], None]:
+def _ready(served: list[str], own: list[str]) -> Callable[[Ports], None]:
     def ready(ports: Ports) -> None:
+        own[0] = f"http://{ports.host}:{ports.rest}"
         for name in served:
             url = f"http://{ports.host}:{ports.rest}/v1/models/{quote(name, safe='')}"
             console.print(f"{name}: {url}\n  curl {url}\n  curl {url}/metadata", soft_wrap=True)

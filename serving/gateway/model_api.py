@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API as the gateway uses it: which version is newest, and one predict call."""
+"""TensorFlow Serving's REST API as the gateway uses it: which versions there are, and one predict call."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -68,19 +68,19 @@ class ModelApi:
         if self._session is not None:
             await self._session.close()
 
-    async def newest_version(self) -> str:
-        """The highest version whose state is AVAILABLE. Raises ModelError."""
+    async def available_versions(self) -> list[str]:
+        """The versions whose state is AVAILABLE, the highest last; at least one. Raises ModelError."""
         status, content = await self._call("GET", self._base, None, STATUS_SECONDS)
         if status == 404:
             raise ModelNotServedError(f"the model server knows no version of {self._name}")
         states = _field(status, content, "model_version_status")
         try:
-            available = [int(state["version"]) for state in states if state["state"] == "AVAILABLE"]
+            available = sorted(int(state["version"]) for state in states if state["state"] == "AVAILABLE")
         except (KeyError, TypeError, ValueError):
             raise ModelError("the model server's status cannot be read") from None
         if not available:
             raise ModelNotServedError(f"the model server has no version of {self._name} available yet")
-        return str(max(available))
+        return [str(version) for version in available]
 
     async def learn(self, version: str) -> None:
         """Learn which features a version takes, which values it knows, and whether it answers what the contract asks.

@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from lakeloop.exceptions import LakeloopError
 from lakeloop.ordinary_values import LearntValues
 from serving.exceptions import ModelError, ModelNotServedError, ModelTooSlowError, VersionUnloadedError
 from serving.gateway.circuit import Circuit
@@ -53,12 +56,20 @@ class _Waiting:
 class ModelClient:
     """The model as the gateway sees it. `budget` seconds is what one question may take, waiting included.
 
-    A watch asks for the newest version each second and, while the circuit is open, tries the model on the
-    requests' behalf. `on_version(version or None)` is called when that changes.
+    A watch looks each second which version serves and, while the circuit is open, tries the model on the requests'
+    behalf. `champion` tells the version that should serve ('' for the newest) and may raise; it is called on a thread.
+    `on_version(version or None)` is called when another one is asked.
     """
 
-    def __init__(self, api: ModelApi, budget: float, on_version: Callable[[str | None], None]) -> None:
-        self._api, self._budget, self._on_version = api, budget, on_version
+    def __init__(
+        self,
+        api: ModelApi,
+        budget: float,
+        on_version: Callable[[str | None], None],
+        champion: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._api, self._budget, self._on_version, self._read_champion = api, budget, on_version, champion
+        self._champion = ""
         self._queue: deque[_Waiting] = deque()
         self._circuit = Circuit()
         self._version: str | None = None
@@ -160,7 +171,7 @@ class ModelClient:
         return outcome
 
     async def _predict(self, rows: Sequence[Row]) -> ModelReply:
-        """Ask the known version; if it is gone, the one that is newest now."""
+        """Ask the known version; if it is gone, the one that serves now."""
         version = self._version
         if version is None:
             raise ModelNotServedError(self._absence)
@@ -186,9 +197,9 @@ class ModelClient:
     async def _refresh(self) -> None:
         before = self._version
         try:
-            newest = await self._api.newest_version()
-            await self._api.learn(newest)
-            self._version = newest
+            version = await self._serving_version()
+            await self._api.learn(version)
+            self._version = version
         except ModelTooSlowError:
             return  # a busy server may still answer; predict calls will tell
         except ModelError as failure:
@@ -196,3 +207,15 @@ class ModelClient:
         if self._version != before:
             log.info("event=model_version version=%s was=%s why=%r", self._version, before, self.problem)
             self._on_version(self._version)
+
+    async def _serving_version(self) -> str:
+        """The champion; until it is available the version asked before, and without both the newest. Raises ModelError.
+
+        Where the champion cannot be read, the last known one is meant.
+        """
+        try:
+            self._champion = await asyncio.to_thread(self._read_champion)
+        except (LakeloopError, SQLAlchemyError, OSError) as error:
+            log.error("event=release_unreadable error=%r", str(error))
+        available = await self._api.available_versions()
+        return next((one for one in (self._champion, self._version) if one in available), available[-1])

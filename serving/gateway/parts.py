@@ -5,6 +5,7 @@ import logging
 
 from lakeloop.contract import Requests
 from lakeloop.fallback import load_rules
+from lakeloop.releases import read_release
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.switches import parse_segment
 from lakeloop.use_case import UseCase
@@ -35,7 +36,12 @@ class Parts:
         self.metrics = Metrics(use_case.name, contract.monitoring.window)
         budget = (contract.requests or Requests(description="not logged")).budget_ms / 1000
         api = ModelApi(use_case.settings.model_server, contract)
-        self.model = ModelClient(api, budget, self.metrics.model_version)
+        self.model = ModelClient(
+            api,
+            budget,
+            self.metrics.model_version,
+            lambda: read_release(use_case.settings, use_case.name).champion,
+        )
         self.switches = SwitchWatch(use_case)
         self._folder = request_log_folder(use_case)
         self.log = RequestLog(self._folder, self.metrics.log_failures.inc) if contract.requests else None

@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
-from lakeloop.served_models import config_path, write_config
+from lakeloop.releases import Release, decide
+from lakeloop.served_models import config_path, labels_now, write_config
 from lakeloop.settings import PROJECT, Settings
 from serving.model_server.process import stop, wait_until_available
 from tests.command_line import COMMAND
@@ -35,6 +37,31 @@ def test_file_is_written_only_where_it_says_something_else(saved_models: Path, t
     assert write_config(settings).stat().st_ino == before
     narrowed = settings.model_copy(update={"served_use_cases": "two"})
     assert write_config(narrowed) != config_path(settings) and '"one"' not in write_config(narrowed).read_text()
+
+
+@pytest.mark.parametrize(
+    ("states", "champion", "previous"),
+    [
+        ({}, "3", "2"),
+        ({"3": "AVAILABLE", "2": "AVAILABLE"}, "3", "2"),
+        ({"3": "LOADING", "2": "AVAILABLE", "1": "UNLOADING"}, "2", "2"),
+        ({"3": "END", "2": "LOADING", "1": "AVAILABLE"}, "1", None),
+        ({"3": "LOADING"}, "3", None),
+    ],
+)
+def test_a_label_stays_with_who_answers_until_its_version_does(
+    states: dict[str, str], champion: str, previous: str | None
+) -> None:
+    labels = labels_now(Release(champion="3", previous="2"), states)
+    assert (labels["champion"], labels.get("previous")) == (champion, previous)
+
+
+def test_a_model_whose_versions_are_all_retired_is_listed_no_more(saved_models: Path, tmp_path: Path) -> None:
+    settings = made(tmp_path)
+    push(settings, "one", saved_models)
+    assert "specific { versions: 1 }" in write_config(settings).read_text()
+    decide(settings, "one", "retire", "1", "ann", "wrong rows")
+    assert write_config(settings).read_text() == "model_config_list {\n}\n"
 
 
 def test_first_push_of_another_use_case_is_served_without_a_restart(saved_models: Path, tmp_path: Path) -> None:
