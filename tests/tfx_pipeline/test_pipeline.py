@@ -19,6 +19,7 @@ from lakeloop.model_card import read_model_card
 from lakeloop.notifications import told_notifications
 from lakeloop.own_files import own_files
 from lakeloop.pushed_models import model_folder, pushed_versions
+from lakeloop.releases import Release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from tests.exports import export_frame, month_export, settings_in
@@ -501,9 +502,20 @@ def test_the_evaluators_blessing_alone_makes_no_champion(first: Finished) -> Non
     gates.set_string_custom_property("judge", "quality_gate")
     push.set_int_custom_property("pushed", 1)
     push.set_int_custom_property("model_id", 5)
-    assert champion_of([model], [evaluators], [push]) is None
-    assert champion_of([model], [gates], []) is None, "blessed, but never pushed"
-    assert champion_of([model], [evaluators, gates], [push]) is model
+    assert champion_of([model], [evaluators], [push], Release()) is None
+    assert champion_of([model], [gates], [], Release()) is None, "blessed, but never pushed"
+    assert champion_of([model], [evaluators, gates], [push], Release()) is model
+
+
+def test_the_champion_is_what_serves_then_the_newest_that_is_not_retired() -> None:
+    from tfx_pipeline.metadata.store import in_order_of_release
+
+    def champions(release: Release, *pushed: str) -> list[str]:
+        return in_order_of_release(pushed, str, release)
+
+    assert champions(Release(), "1", "2", "3") == ["3", "2", "1"]
+    assert champions(Release(champion="2"), "1", "2", "3") == ["2", "3", "1"]
+    assert champions(Release(champion="9", retired=frozenset({"3"})), "1", "2", "3") == ["2", "1"]
 
 
 def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished, rows: pd.DataFrame) -> None:

@@ -1,21 +1,42 @@
 """Resolver strategies: the champion's model, and the statistics of the rows it was trained on.
 
-The champion is the newest pushed model that the QualityGate blessed. TFX's own LatestBlessedModelStrategy would
-also take what only the Evaluator blessed (it writes ModelBlessing artifacts too), or what was never pushed.
+The champion is the version that serves, if the QualityGate blessed its model. TFX's own LatestBlessedModelStrategy
+would also take what only the Evaluator blessed (it writes ModelBlessing artifacts too), or what was never pushed. What
+serves does not stand in ML Metadata, so who launches a node says it (`with released(…)`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
 
-from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY, PUSHED_PROPERTY, blessed_by_the_gate
+from lakeloop.releases import Release
+from tfx_pipeline.metadata.store import (
+    MODEL_ID_PROPERTY,
+    PUSHED_PROPERTY,
+    VERSION_PROPERTY,
+    blessed_by_the_gate,
+    in_order_of_release,
+)
 
 MODEL, BLESSING, PUSHED = "model", "model_blessing", "pushed_model"
 STATISTICS, CURRENT = "statistics", "current_statistics"
 Artifacts = dict[str, list[Artifact]]
+_release: ContextVar[Release] = ContextVar("release")
+
+
+@contextmanager
+def released(release: Release) -> Iterator[None]:
+    """What the strategies take for the state of the use case's versions while the block runs."""
+    token = _release.set(release)
+    try:
+        yield
+    finally:
+        _release.reset(token)
 
 
 class ChampionModelStrategy(ResolverStrategy):
@@ -23,7 +44,7 @@ class ChampionModelStrategy(ResolverStrategy):
 
     def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: Artifacts) -> Artifacts:
         """Needs all models, blessings and pushed models of the pipeline."""
-        champion = champion_of(input_dict[MODEL], input_dict[BLESSING], input_dict[PUSHED])
+        champion = champion_of(input_dict[MODEL], input_dict[BLESSING], input_dict[PUSHED], _release.get())
         return {**_nothing(input_dict), MODEL: [champion] if champion is not None else []}
 
 
@@ -32,22 +53,21 @@ class ChampionStatisticsStrategy(ResolverStrategy):
 
     def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: Artifacts) -> Artifacts:
         """Needs, besides, all statistics and this run's."""
-        champion = champion_of(input_dict[MODEL], input_dict[BLESSING], input_dict[PUSHED])
+        champion = champion_of(input_dict[MODEL], input_dict[BLESSING], input_dict[PUSHED], _release.get())
         theirs = trained_on(store, champion, input_dict[STATISTICS]) if champion is not None else None
         return {**_nothing(input_dict), STATISTICS: [theirs] if theirs is not None else input_dict[CURRENT]}
 
 
 def champion_of(
-    models: Iterable[Artifact], blessings: Iterable[Artifact], pushed: Iterable[Artifact]
+    models: Iterable[Artifact], blessings: Iterable[Artifact], pushed: Iterable[Artifact], release: Release
 ) -> Artifact | None:
-    """The model of the newest push among those with a blessing by our gate."""
+    """The model of the version that serves, or of the newest push, among those with a blessing by our gate."""
     blessed = blessed_by_the_gate(blessing.mlmd_artifact for blessing in blessings)
     by_id = {model.id: model for model in models if model.id in blessed}
-    for push in sorted(pushed, key=lambda artifact: artifact.id, reverse=True):
-        model = by_id.get(push.get_int_custom_property(MODEL_ID_PROPERTY))
-        if model is not None and push.get_int_custom_property(PUSHED_PROPERTY) == 1:
-            return model
-    return None
+    pushes = sorted((one for one in pushed if one.get_int_custom_property(PUSHED_PROPERTY) == 1), key=lambda a: a.id)
+    in_order = in_order_of_release(pushes, lambda push: push.get_string_custom_property(VERSION_PROPERTY), release)
+    found = (by_id.get(push.get_int_custom_property(MODEL_ID_PROPERTY)) for push in in_order)
+    return next((model for model in found if model is not None), None)
 
 
 def trained_on(store: mlmd.MetadataStore, model: Artifact, statistics: Iterable[Artifact]) -> Artifact | None:

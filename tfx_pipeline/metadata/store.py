@@ -1,8 +1,9 @@
 """ML Metadata: how to reach it, and what the platform asks it about models."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
@@ -10,6 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 from lakeloop.databases import database_exists, metadata_database
 from lakeloop.exceptions import NotFoundError
 from lakeloop.frozen_model import FrozenModel
+from lakeloop.releases import Release, read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from tfx_pipeline.metadata.postgresql import postgresql_connection
@@ -30,6 +32,7 @@ GATE_PROPERTY, BLESSED_PROPERTY, BLESSED_MODEL_PROPERTY = "judge", "blessed", "c
 PUSHED_PROPERTY, VERSION_PROPERTY, MODEL_ID_PROPERTY = "pushed", "pushed_version", "model_id"
 DESTINATION_PROPERTY = "pushed_destination"
 PIPELINE_CONTEXT = "pipeline"
+Push = TypeVar("Push")
 
 
 class PushedModel(FrozenModel):
@@ -106,8 +109,16 @@ def pushed_models(use_case: UseCase) -> list[PushedModel]:
 
 
 def champion(use_case: UseCase) -> PushedModel | None:
-    """The newest pushed version whose model the QualityGate blessed; None before the first."""
-    return next((push for push in reversed(pushed_models(use_case)) if push.blessed), None)
+    """The version that serves, or else the newest, among those whose model the QualityGate blessed; None before one."""
+    blessed = [push for push in pushed_models(use_case) if push.blessed]
+    release = read_release(use_case.settings, use_case.name)
+    return next(iter(in_order_of_release(blessed, lambda push: push.version, release)), None)
+
+
+def in_order_of_release(pushes: Sequence[Push], version: Callable[[Push], str], release: Release) -> list[Push]:
+    """Pushes, given oldest first, in the order in which they are champion: what serves, then the newest not retired."""
+    fit = [push for push in reversed(pushes) if version(push) not in release.retired]
+    return sorted(fit, key=lambda push: version(push) != release.champion)
 
 
 def blessed_by_the_gate(blessings: Iterable[metadata_store_pb2.Artifact]) -> set[int]:

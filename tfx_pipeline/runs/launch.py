@@ -15,7 +15,9 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact, artifact_utils
 
 from lakeloop.exceptions import LakeloopError, NotFoundError
+from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
+from tfx_pipeline.components.champion import released
 from tfx_pipeline.exceptions import NodeError
 from tfx_pipeline.metadata.store import connection_config
 from tfx_pipeline.runs.compile import compiled
@@ -51,14 +53,15 @@ def launch(use_case: UseCase, record: RunRecord, node: str) -> Ended:
     deployment = runner_utils.extract_local_deployment_config(pipeline)
     connection = tfx_metadata.Metadata(connection_config(use_case.settings))
     try:
-        info = launcher.Launcher(
-            pipeline_node=pipeline_node,
-            mlmd_connection=connection,
-            pipeline_info=pipeline.pipeline_info,
-            pipeline_runtime_spec=pipeline.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, node),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node),
-        ).launch()
+        with released(read_release(use_case.settings, use_case.name)):
+            info = launcher.Launcher(
+                pipeline_node=pipeline_node,
+                mlmd_connection=connection,
+                pipeline_info=pipeline.pipeline_info,
+                pipeline_runtime_spec=pipeline.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(deployment, node),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node),
+            ).launch()
     except LakeloopError:
         raise
     except Exception as error:
