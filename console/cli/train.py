@@ -14,6 +14,7 @@ from console.cli.use_case_option import UseCaseOption
 from console.report.model_card_page import write_card
 from lakeloop.exceptions import GateRefusedError, OwnCodeError
 from lakeloop.git import git_commit
+from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
 from operations.baselines import beside_words, run_baselines
 from operations.comparison import TRIGGER, Variant, check_variants, compare_variants, read_variant
@@ -141,6 +142,9 @@ def train_on(
         print_gate(record.gate, "Quality gate")
     if record.blessed:
         console.print(f"blessed, pushed as version {record.pushed_version}", style=GOOD)
+        why_not = read_release(use_case.settings, use_case.name).why_not(record.pushed_version)
+        if why_not:
+            console.print(f"it does not serve: {why_not}", style=BAD, soft_wrap=True, markup=False)
     else:
         console.print("refused: this model is not pushed", style=BAD)
     return record

@@ -13,6 +13,7 @@ from lakeloop.contract.section import sequences_as_tuples
 from lakeloop.decision import CHOICES, Choice, Decision, ScoredCandidate
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
+from lakeloop.releases import read_release
 from lakeloop.switches import active_switches, add_switch, parse_segment
 from lakeloop.use_case import UseCase
 from operations.retraining.selection import best_of, best_scored
@@ -55,7 +56,8 @@ def apply_approval(use_case: UseCase, decision: Decision, approval: Approval) ->
     The same approval given again changes nothing.
 
     Raises:
-        WrongUseError: it waits for nobody, somebody chose otherwise already, or the approval cannot be carried out.
+        WrongUseError: it waits for nobody, somebody chose otherwise already, the champion is pinned, or the approval
+            cannot be carried out.
     """
     if decision.choice and not decision.waits:
         if decision.choice == approval.choice:
@@ -67,6 +69,7 @@ def apply_approval(use_case: UseCase, decision: Decision, approval: Approval) ->
         )
     if not decision.waits:
         raise WrongUseError(f"decision {decision.decision_id} asks nobody: {decision.outcome}, {decision.reason}")
+    _check_pin(use_case, approval.choice)
     changed = decision.model_copy(
         update={
             "choice": approval.choice, "choice_details": approval.details, "chosen_by": approval.by,
@@ -125,6 +128,12 @@ def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise WrongUseError(f"the gate's {where or 'bounds'} cannot be so: {first['msg']}") from None
+
+
+def _check_pin(use_case: UseCase, choice: Choice) -> None:
+    pinned = read_release(use_case.settings, use_case.name).pin_words
+    if pinned and choice in ("promote", "change"):
+        raise WrongUseError(f"{pinned}, so nothing replaces it; `lakeloop models unpin` first, or choose keep")
 
 
 def _promote(decision: Decision, approval: Approval) -> Decision:

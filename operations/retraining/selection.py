@@ -13,6 +13,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.decision import Decision, DecisionOutcome, ScoredCandidate
 from lakeloop.held_out import is_held_out
+from lakeloop.releases import Release
 from operations.retraining.importance import Importance
 from tfx_pipeline.training.row_weights import effective_rows
 
@@ -114,3 +115,14 @@ def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]
     if not decision.with_truth:
         reason += "; compared without new truth"
     return ("promoted" if promote else "recommended"), reason
+
+
+def unless_pinned(decision: Decision, release: Release) -> Decision:
+    """The decision, its winner recommended instead of pushed where the champion is pinned."""
+    if decision.outcome != "promoted" or decision.version or not release.pinned:
+        return decision
+    held = (
+        f"{release.pin_words}, so no retrain replaces it: `lakeloop models unpin`, then "
+        f"`lakeloop decide {decision.decision_id} --choice promote`"
+    )
+    return decision.model_copy(update={"outcome": "recommended", "reason": f"{decision.reason}; {held}"})

@@ -13,6 +13,7 @@ from lakeloop.decision import Decision
 from lakeloop.events import open_events, release_events, take_open_events
 from lakeloop.exceptions import BrokenError, LakeloopError
 from lakeloop.notifications import notify
+from lakeloop.releases import Release, read_release
 from operations.retraining.approval import Approval, apply_approval
 from operations.retraining.candidates import checked_strategy
 from operations.retraining.evaluation import closed_run, decision_from, score_candidate, with_version
@@ -27,6 +28,7 @@ from operations.retraining.record_table import (
     records_at_work,
 )
 from operations.retraining.request import RetrainRequest, Workplace
+from operations.retraining.selection import unless_pinned
 from tfx_pipeline.runs.runner import new_run_id, push_run
 
 
@@ -85,7 +87,8 @@ def compare(work: Workplace, scored: RetrainRecord) -> RetrainRecord:
     for candidate in scored.the_plan.candidates:
         if candidate.run_id not in scored.verdicts:
             scored = score(work, scored, candidate.run_id)
-    compared = _change(work, scored, _compared)
+    release = read_release(work.use_case.settings, work.use_case.name)
+    compared = _change(work, scored, lambda found: _compared(found, release))
     if compared.state == "waiting":
         write_projections(work, compared, compared.decision)
         if compared.next_step == "ask" and not compared.in_tasks:  # Airflow's task has people told with its own link
@@ -104,7 +107,7 @@ def approve(work: Workplace, waiting: RetrainRecord, approval: Approval) -> Retr
 
 
 def push(work: Workplace, decided: RetrainRecord) -> RetrainRecord:
-    """Push the winner of a decision to promote it; nothing where none is to be pushed.
+    """Push the winner of a decision to promote it; nothing where none is to be pushed, or the champion is pinned now.
 
     Raises:
         LakeloopError: it could not be pushed.
@@ -113,6 +116,9 @@ def push(work: Workplace, decided: RetrainRecord) -> RetrainRecord:
     winner = decision.candidate(decision.winner)
     if decided.state != "pushing" or winner is None:
         return decided
+    held = unless_pinned(decision, read_release(work.use_case.settings, work.use_case.name))
+    if held != decision:  # somebody has pinned the champion since it was decided
+        return _change(work, decided, lambda found: found.decided(held))
     overruled = bool(decision.choice)
     listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
     push_run(work.use_case, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
@@ -176,8 +182,8 @@ def _tell_people(work: Workplace, waiting: Decision) -> None:
     notify(use_case, "question", text, link, once_by=waiting.decision_id)
 
 
-def _compared(record: RetrainRecord) -> RetrainRecord:
-    return record.decided(record.the_decision if record.settled else decision_from(record))
+def _compared(record: RetrainRecord, release: Release) -> RetrainRecord:
+    return record.decided(record.the_decision if record.settled else unless_pinned(decision_from(record), release))
 
 
 def _with_events(work: Workplace, record: RetrainRecord, request: RetrainRequest) -> RetrainRecord:

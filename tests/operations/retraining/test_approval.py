@@ -8,12 +8,14 @@ from lakeloop.contract import Contract, Gate
 from lakeloop.decision import Choice, Decision, ScoredCandidate
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.gate_check import GateCheck
+from lakeloop.model_folders import SAVED_MODEL, models_folder
+from lakeloop.releases import decide
 from lakeloop.switches import active_switches
 from operations.retraining.approval import Approval, changed_gate, parse_requirements
 from operations.retraining.record import RetrainRecord, state_of
 from operations.retraining.record_table import add_record, load_record
 from operations.retraining.request import RetrainRequest, Workplace
-from operations.retraining.stages import approve
+from operations.retraining.stages import approve, push
 from tests.operations.retraining.conftest import AT, gate_report
 from tfx_pipeline.evaluation.gate import check_again
 
@@ -103,6 +105,21 @@ def test_a_requirement_nobody_meets_leaves_the_question_open(work: Workplace, wa
 def test_promoting_needs_a_candidate_the_gate_has_checked(work: Workplace, waiting: Decision) -> None:
     with pytest.raises(WrongUseError, match="no candidate 'best' to promote; there are newest, all"):
         approved(work, "d1", chosen("promote", candidate="best"))
+
+
+def test_a_pinned_champion_is_replaced_by_no_approval_and_no_push(work: Workplace, waiting: Decision) -> None:
+    settings = work.use_case.settings
+    folder = models_folder(settings, "insurance") / "17"
+    folder.mkdir(parents=True)
+    (folder / SAVED_MODEL).touch()
+    decide(settings, "insurance", "pin", "17", "ann", "the year's end")
+    with pytest.raises(WrongUseError, match=r"version 17 is pinned \(ann: the year's end\), so nothing replaces it"):
+        approved(work, "d1", chosen("promote", candidate="all"))
+    assert load_record(work.use_case, "d1").state == "waiting"
+    keep(work, waiting.model_copy(update={"decision_id": "d2", "outcome": "promoted", "winner": "all"}))
+    held = push(work, load_record(work.use_case, "d2"))
+    assert held.state == "waiting" and held.the_decision.outcome == "recommended"
+    assert "`lakeloop decide d2 --choice promote`" in held.the_decision.reason
 
 
 def test_what_was_never_asked_is_said(work: Workplace, waiting: Decision) -> None:

@@ -10,10 +10,11 @@ from lakeloop.contract import Contract
 from lakeloop.contract.metrics import METRICS
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
+from lakeloop.releases import Release, ReleaseEntry
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from operations.retraining.importance import importance
-from operations.retraining.selection import best_of, old_truth, outcome_of
+from operations.retraining.selection import best_of, old_truth, outcome_of, unless_pinned
 
 ACCURACY = METRICS["accuracy"]
 
@@ -81,6 +82,18 @@ def test_what_is_done_follows_from_who_passed_and_who_is_better(
 ) -> None:
     found, reason = outcome_of(made(candidates, 0.85), promote)
     assert found == outcome and words in reason
+
+
+def test_a_pinned_champion_is_not_replaced_and_the_reason_says_so() -> None:
+    pin = ReleaseEntry(1, "pin", "5", "5", "ann", "the year's end", "2026-01-01T00:00:00+00:00")
+    pinned = Release(champion="5", pin=pin)
+    promoted = made([BETTER], 0.85).model_copy(update={"outcome": "promoted", "reason": "all is best"})
+    held = unless_pinned(promoted, pinned)
+    assert held.outcome == "recommended" and held.waits and held.winner == "all"
+    assert held.reason.startswith("all is best; version 5 is pinned (ann: the year's end), so no retrain replaces it")
+    assert unless_pinned(promoted, Release(champion="5")) == promoted
+    kept = made([WORSE], 0.85)
+    assert unless_pinned(kept, pinned) == kept
 
 
 def test_a_winner_without_newer_truth_is_called_so() -> None:
