@@ -11,7 +11,8 @@ from lakeloop.use_case import UseCase
 
 TEXT = """
 Starts when a model was pushed (`{case}/model`). The model server loads it by itself; this makes sure that it answers.
-If it fails on requests, its folder is moved aside and the version before it serves again: nobody waits for a person.
+If it fails on requests, it is retired and the version before it serves again: nobody waits for a person. Where another
+version is pinned, that one goes on and this does nothing.
 """
 AVAILABLE = "Waits until the model server reports the version AVAILABLE. Fails where the server is down or refuses it."
 WATCH = """Asks the version rows made from the contract, then watches the gateway for 30 s or 200 answers. Rolls back

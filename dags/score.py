@@ -14,7 +14,7 @@ from lakeloop.contract.elsewhere import duration
 from lakeloop.use_case import UseCase
 
 TEXT = """
-{when}: scores `{table}` with the newest pushed model into `gold/scores`, and writes the scores as {file}. The same
+{when}: scores `{table}` with the champion into `gold/scores`, and writes the scores as {file}. The same
 version of the table is scored with the same model once, and anew when something else was switched off. What is switched
 off, and what lies outside the contract's ranges, the rules answer; the column `reason` says why. *Trigger* opens a form
 for another table or an earlier model.

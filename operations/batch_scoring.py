@@ -100,7 +100,7 @@ def words_of(switched_off: tuple[str, ...]) -> str:
 def score_wanted(
     use_case: UseCase, table: str = "", version: int | None = None, model: str = "", again: bool = False
 ) -> Wanted:
-    """A version of a table, by default the newest of the contract's, and a pushed model, by default the newest.
+    """A version of a table, by default the newest of the contract's, and a pushed model, by default the champion.
 
     `again`: as if nothing of it had been scored. Needs no Spark.
 

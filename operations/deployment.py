@@ -2,25 +2,22 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from lakehouse.storage.layout import write_json
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import TIMES
 from lakeloop.exceptions import LakeloopError
 from lakeloop.fallback import given_by, wanted_of, why_not_take
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.model_input import predict_body
-from lakeloop.notifications import notify
-from lakeloop.pushed_models import pushed_versions
+from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
 from operations.exceptions import ModelFailsError, RolledBackError
+from operations.releasing import release
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +27,8 @@ MOST_ERRORS = 0.01
 """Share of the watched answers that the rules may give because the model failed."""
 FEWEST_FOR_P99 = 100
 """Of fewer answers, the slowest one alone would be the 99th percentile."""
-ROLLED_BACK = ".rolled-back"
+WHO = "lakeloop deploy"
+"""Who takes a version back by itself."""
 _LOOK_SECONDS, _ASK_SECONDS = 0.25, 10.0
 _POSITIONS = (0.5, 0.25, 0.75)
 UNKNOWN = "text"
@@ -153,7 +151,8 @@ def deploy(
     """Ask and watch an available version; what was watched, or None where no gateway runs.
 
     Raises:
-        RolledBackError: it failed, and its folder was moved aside.
+        RolledBackError: it failed, and was retired.
+        LakeloopError: it failed and is pinned, or the model server went away; nothing was taken back.
     """
     try:
         ask(use_case, version)
@@ -166,7 +165,13 @@ def deploy(
                 f"the model server went away while version {version} was looked after ({problem or state}); nothing "
                 "was taken back, for that says nothing of the model: start the server and deploy again"
             ) from failure
-        before = roll_back(use_case, version, str(failure))
+        pinned = read_release(use_case.settings, use_case.name)
+        if pinned.pinned and pinned.champion == version:
+            raise LakeloopError(
+                f"version {version} fails ({failure}), and {pinned.pin_words}, so it was not taken back; "
+                "`lakeloop models unpin` and `lakeloop models rollback` do"
+            ) from failure
+        before = _take_back(use_case, version, str(failure))
         now = f"version {before} serves again" if before else "no model is left: the rules answer"
         raise RolledBackError(f"version {version} was taken back: {failure}; {now}") from failure
     return seen
@@ -182,51 +187,15 @@ def _counts_of(use_case: UseCase, version: str) -> GatewayCounts | None:
         time.sleep(_LOOK_SECONDS)
 
 
-def roll_back(use_case: UseCase, version: str, why: str) -> str:
-    """Move the version's folder aside, so that no server and no reader counts it; the version before, or ''.
-
-    A rename is one step for every server that watches the folder, TensorFlow Serving too, and it outlives restarts.
-    """
-    folder = use_case.folder("models") / version
-    aside = _free_name(folder.with_name(version + ROLLED_BACK))
-    folder.rename(aside)
-    note = {"version": version, "why": why, "at": datetime.now(UTC).isoformat(), "by": use_case.settings.airflow_run_id}
-    write_json(aside / "rolled-back.json", note)
-    _annotate_in_metadata(use_case, version, why)
-    log.warning("event=rolled_back use_case=%s version=%s why=%r", use_case.name, version, why)
-    left = pushed_versions(use_case)
-    now = f"version {left[-1]} serves again" if left else "no model is left: the rules answer"
-    text = f"Version {version} was taken back: {why}; {now}."
-    notify(use_case, "rollback", text, f"{use_case.settings.pages(use_case.name)}/", once_by=f"{version} {note['at']}")
-    if not left:
-        return ""
-    try:
-        wait_until_available(use_case, left[-1], WATCH_SECONDS)
-    except LakeloopError:
-        log.exception("event=previous_version_not_available version=%s", left[-1])
-    return left[-1]
-
-
-def _annotate_in_metadata(use_case: UseCase, version: str, why: str) -> None:
-    """ML Metadata is told too, so that the next run compares with what serves; the rollback does not hang on it."""
-    from tfx_pipeline.metadata.rollback import annotate_rollback
-
-    try:
-        annotate_rollback(use_case, version, why)
-    except Exception:  # whatever is wrong there, clients are answered by the version before
-        log.exception("event=rollback_not_noted version=%s", version)
-
-
-def _free_name(path: Path) -> Path:
-    """The path, or with a number behind it if it is taken: a version can be put back and fail again."""
-    return path if not path.exists() else next(p for p in _numbered(path) if not p.exists())
-
-
-def _numbered(path: Path) -> Iterator[Path]:
-    number = 1
-    while True:
-        number += 1
-        yield path.with_name(f"{path.name}-{number}")
+def _take_back(use_case: UseCase, version: str, why: str) -> str:
+    """Retire the version; the one that serves then, or ''."""
+    _, after = release(use_case, "retire", version, WHO, why)
+    if after.champion:
+        try:
+            wait_until_available(use_case, after.champion, WATCH_SECONDS)
+        except LakeloopError:
+            log.exception("event=previous_version_not_available version=%s", after.champion)
+    return after.champion
 
 
 def _state(use_case: UseCase, version: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ GROUPS = {
     "lake": "The lakehouse: bronze, silver, gold in Delta Lake on Spark.",
     "pipeline": "The TFX pipeline's definition.",
     "serve": "Start what answers clients. Everything listens on loopback by default.",
+    "models": "The pushed versions of a model: which serves, and a hand on it: promote, pin, roll back, retire.",
     "fallback": (
         "Switch the model off for a segment or wholly: the rules answer. Running gateways follow within a second."
     ),
@@ -190,12 +191,29 @@ COMMANDS = {
     ),
     "serve models": Command(
         "serve_models",
-        "Serve the newest pushed models of all use cases over TensorFlow Serving's APIs; new ones go live at once.",
+        "Serve the champions of all use cases over TensorFlow Serving's APIs; new ones go live at once.",
         {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}, "epilog": MODEL_SERVER_FLAGS},
     ),
     "serve gateway": Command(
         "serve_gateway", "Answer requests: check them by the contract, ask the model or the rules, log every answer."
     ),
+    "models list": Command(
+        "models", "List the pushed versions, the newest first: which serves, which did before, which are retired."
+    ),
+    "models show": Command("models", "Say what serves, since when, by whom and why; and what was decided before."),
+    "models promote": Command(
+        "models",
+        "Have a pushed version serve; the one that serves now is the one before. The next push takes over again.",
+    ),
+    "models pin": Command(
+        "models", "Have a version serve until it is unpinned: neither a push nor a retrain replaces it."
+    ),
+    "models unpin": Command("models", "Let pushes replace the version that serves again, from the next one on."),
+    "models rollback": Command(
+        "models", "Have the version serve that did before; it is still loaded, so it takes a moment."
+    ),
+    "models retire": Command("models", "Take a version out of service for good; its folder, records and lineage stay."),
+    "models restore": Command("models", "Take back that a version was retired: it may be promoted again."),
     "fallback add": Command("fallback", "Switch the model off; it stays on record who did and why."),
     "fallback list": Command("fallback", "Say what is switched off."),
     "fallback remove": Command("fallback", "Switch the model on again."),

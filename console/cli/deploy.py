@@ -8,7 +8,8 @@ from console.cli.options import open_use_case
 from console.cli.render import DIM, console
 from console.cli.result import write_result
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.pushed_models import pushed_version
+from lakeloop.pushed_models import pushed_version, pushed_versions
+from lakeloop.releases import read_release
 from operations.deployment import as_result, deploy, wait_until_available
 
 
@@ -26,10 +27,17 @@ def deploy_command(
 
     It fails when it does not answer a row made from the contract, when more than 1 % of the watched answers came from
     the rules because of it, or when the 99th percentile of the time to answer exceeds the contract's `budget_ms`.
-    Its folder is then moved aside (`<version>.rolled-back`), the version before serves again, and the exit code is 1.
+    It is then retired, the version before serves again, and the exit code is 1. A version that does not serve, since
+    another one is pinned, is left alone.
     """
     case = open_use_case(use_case)
-    wanted = pushed_version(case, version)
+    newest = (pushed_versions(case) or [""])[-1]
+    wanted = pushed_version(case, version or newest)
+    why_not = read_release(case.settings, case.name).why_not(wanted)
+    if why_not:
+        console.print(f"version {wanted} of {case.name} does not serve: {why_not}", soft_wrap=True, markup=False)
+        write_result(as_result(wanted, None))
+        return
     wait_until_available(case, wanted, wait)
     console.print(f"version {wanted} of {case.name} is AVAILABLE at {case.settings.model_server}", soft_wrap=True)
     write_result({"version": wanted})

@@ -49,7 +49,7 @@ def models_command(
     only: OnlyOption = None,
     use_case: Annotated[str, typer.Option("--use-case", "-u", help="The same as --only, for one use case.")] = "",
 ) -> None:
-    """Serve the newest pushed models of all use cases over TensorFlow Serving's APIs; new ones go live at once."""
+    """Serve the champions of all use cases over TensorFlow Serving's APIs; new ones go live at once."""
     named = use_case or context.find_root().params.get("use_case")
     settings = load_settings(served_use_cases=",".join([*(only or ()), *([named] if named else [])]))
     given = flags.parse(context.args, "lakeloop serve models")

@@ -13,7 +13,7 @@ SCORED_TABLE = re.compile(r"(silver|gold)/[a-z][a-z0-9_]*")
 
 
 class BatchScoring(Section):
-    """A DAG that scores a table with the newest pushed model, `every` so often or `after` something is new.
+    """A DAG that scores a table with the champion, `every` so often or `after` something is new.
 
     `table`: of silver or gold, with key and features; by default the base's table of silver. `after`: `gold`, when an
     ingest brought rows; `model`, when a version was pushed. `file`: what the scores are written as beside gold/scores.

@@ -18,6 +18,7 @@ from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.notifications import told_notifications
 from lakeloop.pushed_models import pushed_version, pushed_versions
+from lakeloop.releases import decide, read_release
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from operations.deployment import deploy, probe_rows, wait_until_available
@@ -103,15 +104,14 @@ def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform:
     push(open_use_case(platform), "2")
     with pytest.raises(RolledBackError, match=r"version 2 was taken back: it answered 400: .*version 1 serves again"):
         deploy(UseCase(platform, patient), "2")
-    folder = open_use_case(platform).folder("models")
-    assert (
-        pushed_versions(open_use_case(platform)) == ["1"] and (folder / "2.rolled-back" / "rolled-back.json").is_file()
-    )
+    state = read_release(platform, "insurance")
+    assert state.champion == "1" and state.retired == {"2"} and state.by is not None
+    assert state.by.who == "lakeloop deploy" and state.by.why.startswith("it answered 400: ")
     eventually(lambda: version_in_use(platform) == "1")
     (told,) = told_notifications(platform)
     assert told.notification.kind == "rollback"
-    assert told.notification.text.startswith("Version 2 was taken back: it answered 400: ")
-    assert told.notification.text.endswith("; version 1 serves again.")
+    assert told.notification.text.startswith("Version 2 was retired (lakeloop deploy: it answered 400: ")
+    assert told.notification.text.endswith("; version 1 serves.")
 
     push(open_use_case(platform), "3")
     eventually(lambda: version_in_use(platform) == "3")
@@ -135,6 +135,18 @@ def test_a_version_that_is_slower_than_the_contract_allows_is_taken_back(platfor
     ):
         deploy(UseCase(platform, strict), "1", seconds=60)
     assert "99th percentile" in str(why.value) and "allows 0.1 ms" in str(why.value)
+
+
+def test_a_pinned_version_that_fails_is_not_taken_back(platform: Settings, patient: Contract) -> None:
+    assert patient.requests is not None
+    decide(platform, "insurance", "pin", "1", "ann", "the year's end")
+    strict = patient.model_copy(update={"requests": patient.requests.model_copy(update={"budget_ms": 0.1})})
+    with (
+        asked(platform, patient, age=45),
+        pytest.raises(LakeloopError, match=r"version 1 is pinned \(ann: the year's end\), so it was not taken back"),
+    ):
+        deploy(UseCase(platform, strict), "1", seconds=60)
+    assert read_release(platform, "insurance").champion == "1"
 
 
 def test_what_says_nothing_of_the_model_takes_nothing_back(platform: Settings, patient: Contract) -> None:

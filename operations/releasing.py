@@ -1,0 +1,77 @@
+"""Decides which version of a model serves, puts that on record, tells of it, and waits until clients see it."""
+
+import logging
+import time
+
+import httpx
+
+from lakeloop.notifications import NotificationKind, notify
+from lakeloop.releases import Action, Release, decide, read_entries, read_release
+from lakeloop.use_case import UseCase
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 60.0
+_DONE: dict[Action, str] = {
+    "promote": "promoted", "pin": "pinned", "unpin": "unpinned", "rollback": "rolled back", "retire": "retired",
+    "restore": "restored",
+}  # fmt: skip
+_LOOK_SECONDS, _ASK_SECONDS = 0.1, 2.0
+
+
+def release(use_case: UseCase, action: Action, version: str, who: str, why: str) -> tuple[Release, Release]:
+    """Decide, put it on record in ML Metadata, tell people where another version serves; the states before and after.
+
+    Raises as `lakeloop.releases.decide` does.
+    """
+    before = read_release(use_case.settings, use_case.name)
+    after = decide(use_case.settings, use_case.name, action, version, who, why)
+    _record_in_metadata(use_case)
+    log.warning(
+        "event=release use_case=%s action=%s version=%s who=%r why=%r serves=%s",
+        use_case.name, action, version, who, why, after.champion,
+    )  # fmt: skip
+    if after.champion != before.champion:
+        now = f"version {after.champion} serves" if after.champion else "no version is left, the rules answer"
+        about = before.labels.get(version, version) or before.champion
+        text = f"Version {about} was {_DONE[action]} ({who}: {why}); {now}."
+        kind: NotificationKind = "rollback" if action in ("rollback", "retire") else "promotion"
+        once_by = f"{action} {before.champion} {after.champion} {time.time():.0f}"
+        notify(use_case, kind, text, f"{use_case.settings.pages(use_case.name)}/", once_by=once_by)
+    return before, after
+
+
+def _record_in_metadata(use_case: UseCase) -> None:
+    """Each entry that is not there yet; what is decided is in effect, whatever becomes of this."""
+    from tfx_pipeline.metadata.releases import record_releases  # ML Metadata: a second of imports
+
+    try:
+        record_releases(use_case, read_entries(use_case.settings, use_case.name))
+    except Exception:
+        log.exception("event=release_not_in_metadata use_case=%s", use_case.name)
+
+
+def wait_until_answered_by(use_case: UseCase, version: str, seconds: float = WAIT_SECONDS) -> float | None:
+    """Wait until the gateway asks that version; after how many seconds, None where no gateway answers or it does not.
+
+    A version that has to be loaded first takes as long as that.
+    """
+    began = time.monotonic()
+    while (elapsed := time.monotonic() - began) < seconds:
+        asked = _asked_version(use_case)
+        if asked is None:
+            return None
+        if asked == version:
+            return elapsed
+        time.sleep(_LOOK_SECONDS)
+    return None
+
+
+def _asked_version(use_case: UseCase) -> str | None:
+    """The version that the gateway asks now, '' for none; None where no gateway answers."""
+    address = f"{use_case.settings.gateway}/{use_case.name}/health"
+    try:
+        answer = httpx.get(address, timeout=_ASK_SECONDS, trust_env=False).raise_for_status().json()
+        return str(answer["model_version"] or "")
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None
