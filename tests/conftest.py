@@ -1,6 +1,7 @@
 """What tests of several folders use: contracts, a home, the command line as users run it; lakes: `lakes.py`."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ pytest_plugins = ["tests.lakes"]
 # A test's home would keep a Spark of its own for minutes after it; tests of the shared Spark say so themselves.
 os.environ.setdefault("LAKELOOP_SPARK_KEEP_SECONDS", "0")
 os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_JAVA)
+# jsonschema, which comes with notebooks, would compile a grammar of IRIs for six seconds in each worker.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 LONGEST_FIRST = (
     "e2e/test_story.py",
