@@ -37,7 +37,7 @@ from console.cli.warm_server import serve
 from lakeloop.settings import load_settings
 if "serving.model_server" in sys.argv:
     sys.modules["keras"] = None  # as that does itself
-serve(load_settings(), lambda: [import_module(name) for name in sys.argv[1:]], 3600.0)
+serve(load_settings(), lambda: [import_module(name) for name in sys.argv[1:]])
 """
 SERVERS = (
     "serving.model_server", "serving.model_server.config_watch", "serving.model_server.lifecycle",

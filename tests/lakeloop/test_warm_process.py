@@ -21,9 +21,11 @@ from tests.waiting import eventually
 # TFX itself is left out: what is tested is who runs where and ends when, which has nothing to do with it.
 SERVE = """
 import sys
+from console.cli import warm_server
 from console.cli.warm_server import serve
 from lakeloop.settings import load_settings
 import numpy
+warm_server.PATIENCE_SECONDS = 1.0
 print("serving", serve(load_settings(), lambda: None, float(sys.argv[1])), flush=True)
 """
 PROGRAM = """

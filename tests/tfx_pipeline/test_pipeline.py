@@ -1,7 +1,9 @@
 """The whole pipeline on month 0, once; everything here looks at what that run and its repetitions left."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from lakeloop.pushed_models import model_folder, pushed_versions
 from lakeloop.releases import Release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
+from lakeloop.warm_process import start_warm
 from tests.exports import export_frame, month_export, settings_in
 from tests.tfx_pipeline.upstream import types_upstream
+from tests.warm_programs import SECONDS, SERVERS, warm_servers
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.validate import validate_model
 from tfx_pipeline.pipeline import BEAM_FLAGS
@@ -82,6 +86,15 @@ def newest_artifacts(use_case: UseCase, type_name: str) -> list[Any]:
 
     with open_store(use_case.settings) as store:
         return artifacts_of(store, use_case.name, type_name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_model_servers() -> Iterator[None]:
+    """InfraValidator's model servers are forks here; `components/test_infra_validator.py` has one started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tfx_pipeline.evaluation.model_server.load_settings", lambda: warm_servers(*SERVERS).settings)
+        patch.setattr("tfx_pipeline.evaluation.model_server.start_warm", partial(start_warm, patience=SECONDS))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,12 @@ from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import NoReference, Reference, load_reference, through_model_server
 from monitoring.drift.watched_answers import watched_answers
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
-from serving.model_server.process import running_server
 from tests.monitoring.conftest import NOBODY, push_card
 from tests.monitoring.request_log import Log
 from tests.monitoring.test_live import shows
 from tests.operations.test_batch_scoring import push_model
 from tests.ports import free_port
+from tests.warm_programs import running_server
 
 
 class Model:
