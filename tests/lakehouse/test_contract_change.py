@@ -1,12 +1,15 @@
 """A changed contract: silver and gold follow it, from what bronze kept."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from lakehouse import contract_change
 from lakeloop.contract import Contract, Feature
-from tests.lakes import HEADER, OwnLake, claims, policy
+from tests.lakes import HEADER, OwnLake, claims, own_lake, policy
 
 
 def with_features(contract: Contract, source: str = "policies", **features: Feature) -> Contract:
@@ -19,14 +22,21 @@ def with_features(contract: Contract, source: str = "policies", **features: Feat
     )
 
 
-@pytest.fixture
-def delivered(lake: OwnLake) -> OwnLake:
+@pytest.fixture(scope="module")
+def delivered_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lake = own_lake(spark, tmp_path_factory.mktemp("delivered"))
     lake.deliver(
         "policies", "policies-2023-01.csv", HEADER + policy("2023-01", 0) + policy("2023-01", 1, {"age": "160"})
     )
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 4, 0))
     lake.ingest()
-    return lake
+    return lake.settings.home
+
+
+@pytest.fixture
+def delivered(spark: SparkSession, delivered_home: Path, tmp_path: Path) -> OwnLake:
+    """A copy of it."""
+    return own_lake(spark, Path(shutil.copytree(delivered_home, tmp_path / "delivered")))
 
 
 def test_wider_limits_bring_rejected_rows_back_and_earlier_versions_stay(delivered: OwnLake) -> None:

@@ -1,11 +1,14 @@
 """What people ask all day is answered without Spark, and from tables that Spark of an older release made."""
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from lakehouse.gold.decisions import record_decision
 from lakehouse.gold.drift import write_drift
@@ -18,7 +21,7 @@ from lakeloop.drift_report import ColumnDrift
 from lakeloop.drift_store import lake_reports
 from tests.lakehouse.gold.test_decisions import decision
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import OwnLake, claims
+from tests.lakes import OwnLake, claims, own_lake
 
 QUESTIONS = [
     ["lake", "tables"],
@@ -43,14 +46,21 @@ print(json.dumps([told, sorted(heavy & set(sys.modules))]))
 """
 
 
-@pytest.fixture
-def asked(small: OwnLake) -> OwnLake:
+@pytest.fixture(scope="module")
+def asked_home(spark: SparkSession, small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with two answered requests, and a decision on record."""
-    log_file(small, "w-1", [record("a", "2023-01-0001"), record("b", "2023-01-0002", at="2023-03-09T10:00:00+00:00")])
-    stream(small)
-    small.ingest()
-    record_decision(small, decision(1))
-    return small
+    lake = own_lake(spark, Path(shutil.copytree(small_home, tmp_path_factory.mktemp("asked") / "home")))
+    log_file(lake, "w-1", [record("a", "2023-01-0001"), record("b", "2023-01-0002", at="2023-03-09T10:00:00+00:00")])
+    stream(lake)
+    lake.ingest()
+    record_decision(lake, decision(1))
+    return lake.settings.home
+
+
+@pytest.fixture
+def asked(spark: SparkSession, asked_home: Path, tmp_path: Path) -> OwnLake:
+    """A copy of it."""
+    return own_lake(spark, Path(shutil.copytree(asked_home, tmp_path / "asked")))
 
 
 def test_questions_are_answered_without_spark_and_import_nothing_heavy(
