@@ -92,9 +92,14 @@ class AirflowRuns(AirflowApi):
         return tuple(_task(task) for task in sorted(found, key=lambda task: task["start_date"] or "9"))
 
     def questions(self, run: DagRun) -> tuple[Question, ...]:
-        """What the run's tasks ask and nobody has answered."""
+        """What the run's tasks wait for and nobody has answered.
+
+        Airflow lists a question a moment before its task waits. An answer in that moment would wake nobody where the
+        database is SQLite, which locks no row: the task would wait until its time is up.
+        """
         page = self.ask("GET", f"{_path(run)}/hitlDetails", params={"response_received": False})
-        return tuple(_question(run, detail) for detail in page["hitl_details"])
+        waiting = [detail for detail in page["hitl_details"] if detail["task_instance"]["state"] != "running"]
+        return tuple(_question(run, detail) for detail in waiting)
 
     def answer(self, question: Question, option: str, form: Mapping[str, Any] | None = None) -> None:
         """Choose an option, with the form's values."""

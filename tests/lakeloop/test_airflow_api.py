@@ -10,7 +10,7 @@ import pytest
 
 from lakeloop import airflow_api
 from lakeloop.airflow_api import AirflowApi
-from lakeloop.airflow_runs import AirflowRuns
+from lakeloop.airflow_runs import AirflowRuns, DagRun
 from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import Settings
 from tests.http_answers import JsonHandler
@@ -38,6 +38,8 @@ class _Handler(JsonHandler):
     server: Airflow
 
     def do_GET(self) -> None:
+        if urlsplit(self.path).path.endswith("/hitlDetails"):
+            return self.answer(*self.server.next())
         query = parse_qs(urlsplit(self.path).query)
         first, most = int(query["offset"][0]), min(int(query["limit"][0]), 100)  # as Airflow does
         page = [{"dag_id": str(number)} for number in range(first, min(first + most, 250))]
@@ -67,6 +69,15 @@ def ask(airflow: Airflow) -> dict[str, object]:
 def test_a_list_is_read_page_by_page(airflow: Airflow) -> None:
     api = AirflowApi(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
     assert [dag["dag_id"] for dag in api.all("/api/v2/dags", "dags")] == [str(number) for number in range(250)]
+
+
+def test_a_question_is_there_when_its_task_waits_for_the_answer(airflow: Airflow) -> None:
+    api = AirflowRuns(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    text = {"subject": "What now?", "body": None, "options": ["keep"], "params": {}}
+    for state, asked in (("running", []), ("awaiting_input", ["ask"])):
+        task = {"task_id": "ask", "map_index": -1, "state": state}
+        airflow.answers = [(200, {"hitl_details": [{**text, "task_instance": task}]})]
+        assert [one.task_id for one in api.questions(DagRun("taxi_retrain", "r", "running"))] == asked
 
 
 def test_a_slow_answer_is_waited_for_by_who_follows_a_story_alone(
