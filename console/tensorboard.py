@@ -1,13 +1,18 @@
 """TensorBoard over all runs: a folder of links, one a run, under the name people know it by."""
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import listen
+from lakeloop.live_use_cases import LiveUseCases
+from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.run_record import RunRecord, load_runs
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5
 
@@ -34,35 +39,74 @@ def link_runs(folder: Path, records: Sequence[RunRecord]) -> int:
     return len(wanted)
 
 
-def run_tensorboard(use_case: UseCase, host: str, port: int, on_runs: Callable[[int, str], None]) -> None:
-    """Run TensorBoard in this process until Ctrl-C; new runs are shown while it is open.
+class LinkedRuns:
+    """The links of all use cases that are served, a folder each; new use cases and runs get theirs at the next look.
 
-    `on_runs(count, url)` is called when it listens, and whenever there are more or fewer runs.
+    A use case whose contract is not good keeps what it had, and one whose runs cannot be read, too.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        only = "".join(f".{name}" for name in sorted(settings.served))
+        self.folder = Path(settings.area("reports")) / f"tensorboard{only}"
+        self._live = LiveUseCases(settings)
+        self._cases: dict[str, UseCase] = {}
+        self._problems: dict[str, str] = {}
+        self.counts: dict[str, int] = {}
+
+    def look(self) -> bool:
+        """Link what is there now; whether there are more or fewer runs, or use cases, than before.
+
+        Raises:
+            WrongUseError: there is no use case, or not one that the settings name.
+        """
+        before = dict(self.counts)
+        changes = self._live.look()
+        self._cases |= changes.new
+        for name in changes.gone & self._cases.keys():
+            del self._cases[name], self.counts[name]
+            link_runs(self.folder / name, [])
+        for name, use_case in sorted(self._cases.items()):
+            try:
+                self.counts[name] = link_runs(self.folder / name, load_runs(use_case))
+                self._problems.pop(name, None)
+            except LakeloopError as problem:
+                self.counts.setdefault(name, 0)
+                if self._problems.get(name) != str(problem):
+                    log.error("event=runs_unreadable use_case=%s problem=%r", name, str(problem))
+                self._problems[name] = str(problem)
+        return self.counts != before
+
+
+def run_tensorboard(
+    settings: Settings, host: str, port: int, on_runs: Callable[[Mapping[str, int], str], None]
+) -> None:
+    """Run TensorBoard in this process until Ctrl-C, over all use cases that are served; new ones, and new runs, are
+    shown while it is open.
+
+    `on_runs(counts, url)` is called when it listens, and whenever a use case has more or fewer runs: how many by name.
 
     Raises:
+        WrongUseError: there is no use case, or not one that the settings name.
         LakeloopError: it cannot listen there.
     """
     listen(host, port, "TensorBoard").close()  # says at once, and better than TensorBoard, that a port is taken
+    runs = LinkedRuns(settings)
+    runs.look()
     from tensorboard import default, program
 
-    folder = Path(use_case.settings.area("reports")) / use_case.name / "tensorboard"
-    known = link_runs(folder, load_runs(use_case))
     board = program.TensorBoard(default.get_plugins())
     board.configure(
         argv=[
-            "tensorboard", "--logdir", str(folder), "--host", host, "--port", str(port),
-            "--reload_interval", str(LOOK_SECONDS), "--load_fast", "false",
-            "--window_title", f"Lakeloop: {use_case.name}",
+            "tensorboard", "--logdir", str(runs.folder), "--host", host, "--port", str(port),
+            "--reload_interval", str(LOOK_SECONDS), "--load_fast", "false", "--window_title", "Lakeloop",
         ]
     )  # fmt: skip
     try:
         url = board.launch()
     except program.TensorBoardServerException as error:
         raise LakeloopError(f"TensorBoard cannot listen on {host}:{port}: {error.msg}") from error
-    on_runs(known, url)
+    on_runs(runs.counts, url)
     while True:
         time.sleep(LOOK_SECONDS)
-        count = link_runs(folder, load_runs(use_case))
-        if count != known:
-            known = count
-            on_runs(known, url)
+        if runs.look():
+            on_runs(runs.counts, url)

@@ -94,7 +94,7 @@ COMMANDS = {
     ),
     "tensorboard": Command(
         "tensorboard",
-        "Open TensorBoard over all runs, each by its pushed version or its id; new ones appear while it is open.",
+        "Open TensorBoard over all runs, each by use case and pushed version or id; new ones appear while it is open.",
     ),
     "up": Command(
         "platform",

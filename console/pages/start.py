@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from console.pages.run_cache import KnownRuns
 from lakeloop.clock import Clock, read_clock
@@ -131,7 +131,7 @@ def undecided_lines(use_case: UseCase, decisions: Sequence[Decision]) -> list[Un
 
 def services(use_case: UseCase) -> Mapping[str, tuple[str, str]]:
     """What else can be opened: name -> (address, what one sees there)."""
-    settings, here = use_case.settings, "http://127.0.0.1:"
+    settings, here, of_it = use_case.settings, "http://127.0.0.1:", quote(f"^{use_case.name}/", safe="")
     return {
         "Airflow": (
             settings.airflow_url or f"{here}{settings.airflow_port}",
@@ -143,7 +143,7 @@ def services(use_case: UseCase) -> Mapping[str, tuple[str, str]]:
             "TensorFlow Serving's REST API",
         ),
         "TensorBoard": (
-            settings.tensorboard_url or f"{here}{settings.tensorboard_port}",
+            f"{settings.tensorboard_url or f'{here}{settings.tensorboard_port}'}/?runFilter={of_it}",
             "training curves of all runs: lakeloop tensorboard",
         ),
         "Prometheus": (

@@ -1,16 +1,18 @@
 """TensorBoard shows every run that has trained, under the name people know it by."""
 
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from console.tensorboard import link_runs, run_tensorboard
+from console.tensorboard import LinkedRuns, link_runs, run_tensorboard
 from lakeloop.contract import Contract
 from lakeloop.exceptions import AddressTakenError
 from lakeloop.settings import Settings
-from lakeloop.use_case import open_use_case
 from tests.console.pages.conftest import record
+from tests.use_case_copies import USE_CASES, copy_insurance
+from tfx_pipeline.runs.run_record import FILE_NAME
 
 
 def names(folder: Path) -> dict[str, Path]:
@@ -33,8 +35,33 @@ def test_there_is_a_link_a_run_and_it_follows_the_runs(tmp_path: Path, contract:
     assert names(folder) == {"run r1": ran}
 
 
+def test_each_use_case_has_its_runs_and_one_that_cannot_be_read_harms_no_other(
+    settings: Settings, contract: Contract, tmp_path: Path
+) -> None:
+    use_cases, ran = copy_insurance(tmp_path / "data"), tmp_path / "ran"
+    ran.mkdir()
+    several = settings.model_copy(update={"use_cases": use_cases})
+    shutil.copytree(USE_CASES["stays"] / "stays", use_cases / "stays")
+    for name in ("insurance", "stays"):
+        pushed = record(contract, tmp_path / "manifest.json", "r1", "1700000000", model_run_uri=str(ran))
+        folder = Path(several.area("tfx")) / name / "runs" / "r1"
+        folder.mkdir(parents=True)
+        (folder / FILE_NAME).write_text(pushed.model_dump_json())
+    runs = LinkedRuns(several)
+    assert runs.look() and runs.counts == {"insurance": 1, "stays": 1}
+    assert {name: names(runs.folder / name) for name in runs.counts} == {
+        name: {"version 1700000000": ran} for name in ("insurance", "stays")
+    }
+    assert not runs.look()
+    (Path(several.area("tfx")) / "insurance" / "runs" / "r1" / FILE_NAME).write_text("{")
+    shutil.rmtree(use_cases / "stays")
+    assert runs.look() and runs.counts == {"insurance": 1} and not names(runs.folder / "stays")
+    assert names(runs.folder / "insurance") == {"version 1700000000": ran}
+    assert LinkedRuns(several.model_copy(update={"served_use_cases": "insurance"})).folder != runs.folder
+
+
 def test_a_taken_port_is_named(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(AddressTakenError, match=f"port {port} on 127.0.0.1 is taken by another process"):
-            run_tensorboard(open_use_case(settings), "127.0.0.1", port, lambda count, url: None)
+            run_tensorboard(settings, "127.0.0.1", port, lambda count, url: None)
