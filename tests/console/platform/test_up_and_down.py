@@ -22,6 +22,7 @@ from console.platform.ports import is_free
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.dag_ids import DAGS
 from lakeloop.settings import Settings
+from monitoring.airflow_pools import SLOTS
 from tests.command_line import COMMAND
 from tests.console.platform.conftest import PORTS, environment_of, make_settings, run_in
 from tests.use_case_copies import USE_CASES, copy_insurance
@@ -119,6 +120,21 @@ def test_the_use_cases_dags_are_on(home: Settings) -> None:
     wanted = {f"{use_case}_{what}" for use_case in ("insurance", "stays") for what in DAGS}
     assert wanted | {"half_contract_is_broken"} <= dags.keys()
     assert not any(dags[name] for name in wanted), dags
+
+
+def test_a_new_use_case_is_served_watched_and_scheduled_while_it_runs(home: Settings) -> None:
+    shutil.copytree(USE_CASES["churn"] / "churn", home.use_cases / "churn")
+    api = AirflowApi(with_airflow(home))
+    wanted = {f"churn_{what}" for what in DAGS}
+    within = 120.0  # a minute, and as long again on a busy machine
+    eventually(lambda: wanted <= {dag["dag_id"] for dag in api.all("/api/v2/dags", "dags")}, within)
+    pools = {pool["name"]: pool["slots"] for pool in api.all("/api/v2/pools", "pools")}
+    api.close()
+    assert {name: pools.get(name) for name in ("insurance", "stays", "churn")} == {
+        "insurance": SLOTS, "stays": SLOTS, "churn": SLOTS,
+    }  # fmt: skip
+    told = json.loads(run_in(home)("status", "--json").stdout)["use_cases"]
+    assert {one["name"]: one["state"] for one in told}["churn"] == "degraded"  # nothing is pushed yet
 
 
 def test_up_again_finds_it_running(home: Settings) -> None:
