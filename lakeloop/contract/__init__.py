@@ -24,6 +24,7 @@ from lakeloop.contract.model import (
     read_model_settings,
 )
 from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange
+from lakeloop.contract.release_plan import ReleasePlan
 from lakeloop.contract.section import Name, Section
 from lakeloop.contract.sources import Source
 from lakeloop.contract.training import Balance, Split, Training
@@ -53,6 +54,7 @@ __all__ = [
     "Monitoring",
     "Name",
     "NetworkSettings",
+    "ReleasePlan",
     "Requests",
     "ScoreFile",
     "Section",

@@ -24,6 +24,7 @@ from lakeloop.contract.metrics import DECIDES, MEAN_COST, POISSON
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
+from lakeloop.contract.release_plan import ReleasePlan
 from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, sequences_as_tuples, unless
 from lakeloop.contract.sources import Source
 from lakeloop.contract.time_formats import PERIOD
@@ -56,6 +57,7 @@ class Contract(Section):
     requests: Requests | None = None
     monitoring: Monitoring = Monitoring()
     scoring: BatchScoring | None = unless(None)
+    release: ReleasePlan | None = unless(None)
     generator: Annotated[str, StringConstraints(pattern=PYTHON_FILE)] | None = None
     history: Text | None = None
     slices: tuple[Name, ...] = ()
@@ -83,6 +85,14 @@ class Contract(Section):
     def _one_kind_of_periods(self) -> Self:
         if self.generator is not None and self.history is not None:
             raise mistake("`generator` draws periods and `history` replays them; keep one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _a_challenger_can_be_too_slow(self) -> Self:
+        p99_ms = None if self.release is None else self.release.abort_if.p99_ms
+        if p99_ms is not None and self.requests is not None and p99_ms >= self.requests.budget_ms:
+            raise mistake(f"`release.abort_if.p99_ms` is {p99_ms:g}, and no answer within `requests.budget_ms`, "
+                          f"{self.requests.budget_ms}, is an error already; take less, or leave it out")  # fmt: skip
         return self
 
     @property

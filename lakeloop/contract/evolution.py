@@ -239,6 +239,7 @@ SECTIONS: dict[str, Effect] = {
     "requests": ("safe", "the gateway from its next start on"),
     "monitoring": ("safe", "windows measured from now on"),
     "scoring": ("safe", "scorings that begin from now on"),
+    "release": ("safe", "versions pushed from now on; a challenge under way goes by it, too"),
     "slices": ("safe", "the next evaluation"),
     "generator": ("safe", "periods drawn from now on"),
     "history": ("safe", "periods replayed from now on"),

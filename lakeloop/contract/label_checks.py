@@ -14,6 +14,7 @@ from lakeloop.contract.raw_document import (
     task_of,
     text_at,
     truth_column,
+    value_at,
 )
 from lakeloop.contract.yaml_document import Location
 
@@ -25,6 +26,7 @@ def label_checks(raw: dict[str, Any], base: str) -> Found:
     yield from _truth_in_parts(raw, base)
     yield from _made_truth(raw)
     yield from _drift_of_answers(raw)
+    yield from _agreement(raw)
 
 
 def _label(raw: dict[str, Any]) -> Found:
@@ -57,11 +59,25 @@ def _label(raw: dict[str, Any]) -> Found:
 
 def _drift_of_answers(raw: dict[str, Any]) -> Found:
     """Classes that are answered have no order and no distance."""
-    test = text_at(raw, "monitoring", "prediction_drift", "test")
-    if test in NUMERIC_TESTS and task_of(raw) != "regression":
-        allowed = ", ".join(one for one in get_args(DRIFT_TESTS) if one not in NUMERIC_TESTS)
-        at: Location = ("monitoring", "prediction_drift", "test")
-        yield at, f"{test} compares numbers, and predictions are classes; take one of {allowed}"
+    if task_of(raw) == "regression":
+        return
+    allowed = ", ".join(one for one in get_args(DRIFT_TESTS) if one not in NUMERIC_TESTS)
+    places: list[Location] = [("monitoring", "prediction_drift", "test"), ("release", "abort_if", "drift", "test")]
+    for at in places:
+        if (test := text_at(raw, *map(str, at))) in NUMERIC_TESTS:
+            yield at, f"{test} compares numbers, and predictions are classes; take one of {allowed}"
+
+
+def _agreement(raw: dict[str, Any]) -> Found:
+    """How near two numbers are to be the same answer; classes are the same or not."""
+    agreement = value_at(raw, "release", "abort_if", "agreement")
+    if not isinstance(agreement, dict):
+        return
+    at: Location = ("release", "abort_if", "agreement")
+    if task_of(raw) == "regression" and "within" not in agreement:
+        yield at, "two models hardly ever answer the same number; say `within: …`, how far apart they may be"
+    if task_of(raw) != "regression" and "within" in agreement:
+        yield (*at, "within"), "is for numbers, and classes are the same or not; leave it out"
 
 
 def _several_labels(raw: dict[str, Any]) -> Found:
