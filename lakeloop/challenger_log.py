@@ -8,18 +8,17 @@ import logging
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from lakeloop.contract.release_plan import Stage
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.request_log_files import LogFileName, read_name
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 
-Stage = Literal["shadow", "canary"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
 Position = dict[str, tuple[int, int]]
 """Writer -> (file number, bytes of it that were read); files with smaller numbers were read wholly."""
 

@@ -51,14 +51,15 @@ def serving_version(use_case: UseCase) -> str:
     """The pushed version that the model server answers with: the champion, or the newest it has; the champion where no
     server answers.
 
-    What a server has of another models folder does not count, nor what is retired.
+    What a server has of another models folder does not count, nor what is retired or was not promoted.
 
     Raises:
         NotFoundError: nothing was pushed, or all are retired.
     """
     champion, served = pushed_version(use_case), available_versions(use_case)
-    retired = _release(use_case).retired
-    order = [champion, *(version for version in reversed(pushed_versions(use_case)) if version not in retired)]
+    release = _release(use_case)
+    passed_over = release.retired | release.held
+    order = [champion, *(version for version in reversed(pushed_versions(use_case)) if version not in passed_over)]
     return next((version for version in order if version in served), champion)
 
 

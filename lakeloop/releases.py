@@ -1,7 +1,9 @@
 """Which version of a model serves, and which did before: pushes and what people decided, folded into one state.
 
-A pushed version serves at once, as long as nobody pinned another. What people decide (promote, pin, unpin, roll back,
-retire, restore) is appended to the operational database, numbered, so that of two who decide at once one is told.
+A pushed version serves at once, as long as nobody pinned another and the contract has no `release`. With one it is a
+challenger first: in the shadow, then as a canary, then promoted or aborted. What people decide (promote, pin, unpin,
+roll back, retire, restore, abort), and what Lakeloop does with a challenger, is appended to the operational database,
+numbered, so that of two who decide at once one is told.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,15 +14,18 @@ from typing import Literal, get_args
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
+from lakeloop.contract.release_plan import Stage
 from lakeloop.exceptions import BusyError, NotFoundError, WrongUseError
 from lakeloop.model_folders import complete_versions, models_folder
 from lakeloop.operational_db import engine
 from lakeloop.operational_db import releases as entries
 from lakeloop.settings import Settings
 
-Action = Literal["promote", "pin", "unpin", "rollback", "retire", "restore"]
+Action = Literal["promote", "pin", "unpin", "rollback", "retire", "restore", "challenge", "canary", "abort"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-CHAMPION, PREVIOUS = "champion", "previous"
+WHO = "lakeloop"
+"""Who decides where nobody does: the stages of a release follow each other by the contract."""
+CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 """Labels by which a model server knows versions."""
 
 
@@ -44,6 +49,9 @@ class Release:
     `pin` is the entry by which no push replaces the champion; None where one does. `retired` never serve. `by` is the
     entry that made the champion serve; None where its push did. `gone` is a version that should serve and is not there
     any more, else ''.
+
+    `challenger` is measured against the champion ('' for none), at a `stage` that began at `since`, by `challenge`.
+    `held` are versions that have challenged, and that nobody has promoted since.
     """
 
     champion: str = ""
@@ -52,6 +60,15 @@ class Release:
     retired: frozenset[str] = frozenset()
     by: ReleaseEntry | None = None
     gone: str = ""
+    challenge: ReleaseEntry | None = None
+    stage: Stage = "shadow"
+    since: str = ""
+    held: frozenset[str] = frozenset()
+
+    @property
+    def challenger(self) -> str:
+        """The version that challenges the champion; '' for none."""
+        return "" if self.challenge is None else self.challenge.version
 
     @property
     def pinned(self) -> bool:
@@ -69,12 +86,18 @@ class Release:
             return ""
         if version in self.retired:
             return f"it is retired; `lakeloop models restore {version}` takes that back"
+        if version == self.challenger:
+            return (
+                f"it challenges version {self.champion}, in the {self.stage} since {self.since}; "
+                f"`lakeloop models promote {version}` ends that and has it serve"
+            )
         return f"{self.pin_words or f'version {self.champion} does'}; `lakeloop models promote {version}` has it serve"
 
     @property
     def labels(self) -> dict[str, str]:
         """Versions by label."""
-        return {name: version for name, version in ((CHAMPION, self.champion), (PREVIOUS, self.previous)) if version}
+        known = ((CHAMPION, self.champion), (PREVIOUS, self.previous), (CHALLENGER, self.challenger))
+        return {name: version for name, version in known if version}
 
 
 def fold(found: Iterable[ReleaseEntry], pushed: Sequence[str]) -> Release:
@@ -123,7 +146,40 @@ def decide(settings: Settings, name: str, action: Action, version: str, who: str
     known, pushed = read_entries(settings, name), pushed_of(settings, name)
     before = fold(known, pushed)
     version = _checked(before, name, action, before.labels.get(version, version), pushed)
-    entry = ReleaseEntry(
+    if who == WHO and action == "promote" and version != before.challenger:  # a person was quicker
+        raise WrongUseError(f"version {version} of {name} challenges nothing any more")
+    entry = _next(known, action, version, pushed, who, why)
+    _append(settings, name, entry)
+    return fold([*known, entry], pushed)
+
+
+def challenge(settings: Settings, name: str, version: str, why: str) -> str:
+    """Have a version challenge the champion as soon as it is pushed; called before, so that it never serves meanwhile.
+
+    Gives why it cannot be, '' if it can: without a champion it serves at once, beside a pinned one it does not serve.
+    A challenge under way ends: its challenger would be measured against what may soon not serve any more.
+
+    Raises:
+        BusyError: somebody else decided at the same time.
+    """
+    known, pushed = read_entries(settings, name), pushed_of(settings, name)
+    state = fold(known, pushed)
+    if not state.champion:
+        return f"no version of {name} serves yet, so version {version} does at once"
+    if state.pinned:
+        return f"{state.pin_words}, so version {version} challenges nothing"
+    if state.challenger:
+        ended = _next(known, "abort", state.challenger, pushed, WHO, f"version {version} challenges in its place")
+        _append(settings, name, ended)
+        known.append(ended)
+    _append(settings, name, _next(known, "challenge", version, pushed, WHO, why))
+    return ""
+
+
+def _next(
+    known: Sequence[ReleaseEntry], action: Action, version: str, pushed: Sequence[str], who: str, why: str
+) -> ReleaseEntry:
+    return ReleaseEntry(
         number=known[-1].number + 1 if known else 1,
         action=action,
         version=version,
@@ -132,6 +188,9 @@ def decide(settings: Settings, name: str, action: Action, version: str, who: str
         why=why,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _append(settings: Settings, name: str, entry: ReleaseEntry) -> None:
     try:
         with engine(settings.operational_db).begin() as connection:
             connection.execute(insert(entries).values(use_case=name, **vars(entry)))
@@ -139,7 +198,6 @@ def decide(settings: Settings, name: str, action: Action, version: str, who: str
         raise BusyError(
             f"somebody else decided of {name} at the same moment; look with `lakeloop models show`, then decide again"
         ) from None
-    return fold([*known, entry], pushed)
 
 
 def _checked(state: Release, name: str, action: Action, version: str, pushed: Sequence[str]) -> str:
@@ -154,14 +212,24 @@ def _checked(state: Release, name: str, action: Action, version: str, pushed: Se
                 f"there is no version of {name} before {state.champion or 'the first push'} to go back to"
             )
         return state.previous
+    if action in ("abort", "canary"):
+        if not state.challenger or version not in ("", state.challenger):
+            now = f"version {state.challenger} does" if state.challenger else "no version does"
+            raise WrongUseError(f"version {version or CHALLENGER} of {name} challenges nothing; {now}")
+        if action == state.stage:
+            raise WrongUseError(f"version {state.challenger} of {name} is a canary already")
+        return state.challenger
     if version not in pushed:
         raise NotFoundError(f"there is no pushed version {version} of {name}; pushed: {', '.join(pushed) or 'none'}")
-    if action in ("promote", "pin") and version in state.retired:
+    if action in ("promote", "pin", "challenge") and version in state.retired:
         raise WrongUseError(f"version {version} of {name} is retired; `lakeloop models restore {version}` first")
-    if action == "promote" and version == state.champion:
+    if action in ("promote", "challenge") and version == state.champion:
         raise WrongUseError(f"version {version} of {name} serves already")
     if action == "pin" and state.pinned and version == state.champion:
         raise WrongUseError(f"version {version} of {name} is pinned already")
+    if action == "challenge" and (state.pinned or state.challenger):
+        busy = state.pin_words or f"version {state.challenger} of {name} challenges version {state.champion} already"
+        raise WrongUseError(f"{busy}; `lakeloop models {'unpin' if state.pinned else 'abort'}` first")
     if action == "restore" and version not in state.retired:
         raise WrongUseError(f"version {version} of {name} is not retired")
     if action == "retire":
@@ -173,6 +241,20 @@ def _checked(state: Release, name: str, action: Action, version: str, pushed: Se
 
 
 def _after(state: Release, entry: ReleaseEntry) -> Release:
+    """A challenge lasts as long as the champion that it is against, and ends with a pin, too."""
+    after = _decided(state, entry)
+    if after.champion != state.champion or entry.action == "pin" or state.challenger in after.retired:
+        after = replace(after, challenge=None)
+    return replace(after, held=after.held - {after.champion})
+
+
+def _decided(state: Release, entry: ReleaseEntry) -> Release:
+    if entry.action == "challenge":
+        return replace(state, challenge=entry, stage="shadow", since=entry.at, held=state.held | {entry.version})
+    if entry.action == "canary":
+        return replace(state, stage="canary", since=entry.at)
+    if entry.action == "abort":
+        return replace(state, challenge=None)
     if entry.action == "unpin":
         return replace(state, pin=None)
     if entry.action == "restore":
@@ -190,18 +272,20 @@ def _after(state: Release, entry: ReleaseEntry) -> Release:
 
 def _after_pushes(state: Release, versions: Iterable[str]) -> Release:
     for version in versions:
-        if not state.pinned and version not in state.retired:
-            state = replace(state, champion=version, previous=state.champion, by=None)
+        if not state.pinned and version not in state.retired and version not in state.held:
+            state = replace(state, champion=version, previous=state.champion, by=None, challenge=None)
     return state
 
 
 def _where_there(state: Release, pushed: Sequence[str]) -> Release:
-    """The state where versions are gone or retired: the next best serve."""
+    """The state where versions are gone or retired: the next best serve, such as challenged in vain the last."""
     there = [version for version in pushed if version not in state.retired]
     gone = state.champion if state.champion and state.champion not in pushed else ""
-    order = list(dict.fromkeys([state.champion, state.previous, *reversed(there)]))
-    best = [version for version in order if version in there]
+    fit = [version for version in reversed(there) if version not in state.held]
+    order = list(dict.fromkeys([state.champion, state.previous, *fit]))
+    best = [version for version in order if version in there] or there[-1:]
     champion = best[0] if best else ""
     previous = best[1] if len(best) > 1 else ""
     by = state.by if champion == state.champion else None
-    return replace(state, champion=champion, previous=previous, by=by, gone=gone)
+    challenge = state.challenge if champion == state.champion and state.challenger in there else None
+    return replace(state, champion=champion, previous=previous, by=by, gone=gone, challenge=challenge)

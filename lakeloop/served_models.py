@@ -2,8 +2,9 @@
 
 It lists the served use cases that have a pushed version, not all retired: TensorFlow Serving waits with a reload for a
 model without one. A use case's contract plays no part, so that a broken one takes no model away. Of each model the
-champion and the version before it are loaded, so that going back takes no load; labels name them. A label of a version
-that is not loaded yet would have the server refuse the whole file, so it moves when the version is available.
+champion, the version before it, so that going back takes no load, and the challenger are loaded; labels name them. A
+label of a version that is not loaded yet would have the server refuse the whole file, so it moves when the version is
+available.
 """
 
 import json
@@ -19,7 +20,7 @@ from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import LakeloopError
 from lakeloop.model_folders import complete_versions, models_folder
 from lakeloop.pushed_models import AVAILABLE
-from lakeloop.releases import CHAMPION, PREVIOUS, Release, read_release
+from lakeloop.releases import CHAMPION, Release, read_release
 from lakeloop.served_use_cases import served_names
 from lakeloop.settings import Settings
 
@@ -47,7 +48,7 @@ def config_path(settings: Settings) -> Path:
 
 
 def config_text(settings: Settings, states: States = not_asked) -> str:
-    """The config, one field a line, each model with champion and previous; with no model it is an empty list."""
+    """The config, one field a line, each model with its labelled versions; with no model it is an empty list."""
     lines = ["model_config_list {"]
     for name in pushed_names(settings):
         release = read_release(settings, name)
@@ -78,11 +79,11 @@ def labels_now(release: Release, states: Mapping[str, str]) -> dict[str, str]:
     {'champion': '2', 'previous': '2'}
     """
     available = sorted((version for version, state in states.items() if state == AVAILABLE), key=int)
-    order = (release.champion, release.previous, *reversed(available))
-    labels = {CHAMPION: next((version for version in order if version in available), release.champion)}
-    if release.previous and (not states or release.previous in available):
-        labels[PREVIOUS] = release.previous
-    return labels
+    fit = (version for version in reversed(available) if version not in release.held)
+    order = (release.champion, release.previous, *fit)
+    champion = next((version for version in order if version in available), release.champion)
+    others = {label: version for label, version in release.labels.items() if not states or version in available}
+    return others | {CHAMPION: champion}
 
 
 def write_config(settings: Settings, states: States = not_asked) -> Path:

@@ -9,7 +9,7 @@ from lakeloop.exceptions import BusyError, NotFoundError, WrongUseError
 from lakeloop.model_folders import SAVED_MODEL, models_folder
 from lakeloop.operational_db import engine
 from lakeloop.operational_db import releases as entries
-from lakeloop.releases import Action, Release, ReleaseEntry, decide, fold, read_entries, read_release
+from lakeloop.releases import WHO, Action, Release, ReleaseEntry, challenge, decide, fold, read_entries, read_release
 from lakeloop.settings import Settings, load_settings
 
 CASE = "any"
@@ -129,3 +129,70 @@ def test_of_two_who_decide_at_once_one_is_told(settings: Settings, monkeypatch: 
     monkeypatch.setattr("lakeloop.releases.read_entries", lambda settings, name: known)
     with pytest.raises(BusyError, match="somebody else decided of any at the same moment"):
         decide(settings, CASE, "promote", "2", "bob", "")
+
+
+CHALLENGE, CANARY = entry("challenge", "3", "2"), entry("canary", "3", "3", 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "pushed", "champion", "previous", "challenger"),
+    [
+        ([CHALLENGE], ["1", "2"], "2", "1", ""),  # it is being pushed
+        ([CHALLENGE], ["1", "2", "3"], "2", "1", "3"),
+        ([CHALLENGE, CANARY], ["1", "2", "3"], "2", "1", "3"),
+        ([CHALLENGE, CANARY, entry("promote", "3", "3", 3)], ["1", "2", "3"], "3", "2", ""),
+        ([CHALLENGE, CANARY, entry("promote", "3", "3", 3)], ["1", "2", "3", "4"], "4", "3", ""),
+        ([CHALLENGE, entry("abort", "3", "3", 2)], ["1", "2", "3"], "2", "1", ""),
+        ([CHALLENGE, entry("abort", "3", "3", 2)], ["1", "3"], "1", "", ""),  # it does not follow the one that is gone
+        ([CHALLENGE, entry("abort", "3", "3", 2)], ["3"], "3", "", ""),  # unless nothing else is left
+        ([CHALLENGE, entry("abort", "3", "3", 2), entry("promote", "3", "3", 3)], ["1", "2", "3"], "3", "2", ""),
+        ([CHALLENGE, entry("promote", "1", "3", 2)], ["1", "2", "3"], "1", "2", ""),
+        ([CHALLENGE, entry("rollback", "1", "3", 2)], ["1", "2", "3"], "1", "2", ""),
+        ([CHALLENGE, entry("pin", "2", "3", 2)], ["1", "2", "3"], "2", "1", ""),
+        ([CHALLENGE, entry("pin", "3", "3", 2)], ["1", "2", "3"], "3", "2", ""),
+        ([CHALLENGE, entry("retire", "3", "3", 2)], ["1", "2", "3"], "2", "1", ""),
+        ([CHALLENGE], ["1", "2", "3", "4"], "4", "2", ""),  # pushed straight to serving
+        ([CHALLENGE, entry("challenge", "4", "3", 2)], ["1", "2", "3", "4"], "2", "1", "4"),
+    ],
+)
+def test_a_challenger_serves_when_it_is_promoted_and_not_before(
+    found: list[ReleaseEntry], pushed: list[str], champion: str, previous: str, challenger: str
+) -> None:
+    state = fold(found, pushed)
+    assert (state.champion, state.previous, state.challenger) == (champion, previous, challenger)
+
+
+def test_a_challenge_begins_before_the_push_and_goes_through_its_stages(settings: Settings) -> None:
+    assert "version 1 does at once" in challenge(settings, CASE, "1", "")
+    push(settings, "1")
+    assert challenge(settings, CASE, "2", "new truth") == ""
+    push(settings, "2")
+    state = read_release(settings, CASE)
+    assert (state.labels, state.stage) == ({"champion": "1", "challenger": "2"}, "shadow")
+    assert "it challenges version 1, in the shadow since" in state.why_not("2")
+    assert decide(settings, CASE, "canary", "challenger", WHO, "500 answers").stage == "canary"
+    with pytest.raises(WrongUseError, match="is a canary already"):
+        decide(settings, CASE, "canary", "2", WHO, "")
+    assert challenge(settings, CASE, "3", "newer truth") == ""
+    push(settings, "3")
+    with pytest.raises(WrongUseError, match="version 2 of any challenges nothing any more"):
+        decide(settings, CASE, "promote", "2", WHO, "it was looked at before")
+    with pytest.raises(WrongUseError, match="version 2 of any challenges nothing; version 3 does"):
+        decide(settings, CASE, "abort", "2", "ann", "")
+    assert decide(settings, CASE, "promote", "challenger", WHO, "it is as good").champion == "3"
+    actions = [(one.action, one.version) for one in read_entries(settings, CASE)]
+    assert actions == [
+        ("challenge", "2"), ("canary", "2"), ("abort", "2"), ("challenge", "3"), ("promote", "3")
+    ]  # fmt: skip
+
+
+def test_beside_a_pinned_version_nothing_challenges_and_an_aborted_one_may_try_again(settings: Settings) -> None:
+    push(settings, "1")
+    challenge(settings, CASE, "2", "new truth")
+    push(settings, "2")
+    assert decide(settings, CASE, "abort", "challenger", "ann", "odd answers").challenger == ""
+    assert decide(settings, CASE, "challenge", "2", "ann", "they were right").challenger == "2"
+    assert decide(settings, CASE, "pin", "champion", "ann", "the year's end").challenger == ""
+    assert "version 1 is pinned (ann: the year's end), so version 3" in challenge(settings, CASE, "3", "")
+    with pytest.raises(WrongUseError, match=r"is pinned .*; `lakeloop models unpin` first"):
+        decide(settings, CASE, "challenge", "2", "ann", "")
