@@ -82,8 +82,8 @@ def labels_now(release: Release, states: Mapping[str, str]) -> dict[str, str]:
     fit = (version for version in reversed(available) if version not in release.held)
     order = (release.champion, release.previous, *fit)
     champion = next((version for version in order if version in available), release.champion)
-    others = {label: version for label, version in release.labels.items() if not states or version in available}
-    return others | {CHAMPION: champion}
+    others = {label: version for label, version in release.labels.items() if label != CHAMPION}
+    return {CHAMPION: champion} | {name: one for name, one in others.items() if not states or one in available}
 
 
 def write_config(settings: Settings, states: States = not_asked) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
 from lakeloop.added_columns import with_label
-from lakeloop.contract import Contract, Gate, TreesSettings
+from lakeloop.contract import Contract, Gate, ReleasePlan, TreesSettings
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
@@ -21,7 +21,7 @@ from lakeloop.model_card import read_model_card
 from lakeloop.notifications import told_notifications
 from lakeloop.own_files import own_files
 from lakeloop.pushed_models import model_folder, pushed_versions
-from lakeloop.releases import Release
+from lakeloop.releases import Release, read_entries, read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from lakeloop.warm_process import start_warm
@@ -653,9 +653,12 @@ def test_the_manifest_is_kept_with_the_run(first: Finished) -> None:
 
 @pytest.fixture(scope="module")
 def trees(refused: Finished) -> Finished:
-    """Trees on the same rows, checked by themselves."""
-    gate = refused.contract.gate.model_copy(update={"champion_margin": None})
-    alone = UseCase(refused.settings, refused.contract.model_copy(update={"gate": gate}))
+    """Trees on the same rows, checked by themselves; by their contract they challenge the champion."""
+    changes = {
+        "gate": refused.contract.gate.model_copy(update={"champion_margin": None}),
+        "release": ReleasePlan(shadow="1 h"),
+    }
+    alone = UseCase(refused.settings, refused.contract.model_copy(update=changes))
     return finished(alone, refused.manifest, kind="trees", **TREES)
 
 
@@ -665,6 +668,16 @@ def test_trees_pass_the_gate_and_the_model_server_answers_with_them(trees: Finis
     assert trees.nodes["Trainer"].result.startswith(f"{TREES['iterations']} iterations of ")
     assert read_model_card(trees, trees.record.pushed_version).model == TreesSettings(**TREES)
     assert trees.record.trained is not None and trees.record.trained.settings == TreesSettings(**TREES)
+
+
+def test_a_pushed_version_challenges_the_champion_where_the_contract_has_a_release(trees: Finished) -> None:
+    release, entry = read_release(trees.settings, trees.name), read_entries(trees.settings, trees.name)[-1]
+    before, pushed = pushed_versions(trees)[-2:]
+    assert (release.champion, release.challenger) == (before, pushed) == (before, trees.record.pushed_version)
+    assert (entry.action, entry.newest) == ("challenge", before), "it was told before it could be seen"
+    told = told_notifications(trees.settings)[-1].notification
+    assert f"It does not serve yet: it challenges version {before}, in the shadow since" in told.text
+    assert not list(trees.folder("models").glob(".*")), "what was written beside is gone"
 
 
 def test_pushed_trees_answer_as_scikit_learn_does_on_the_same_rows(trees: Finished) -> None:

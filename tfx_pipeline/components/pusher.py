@@ -2,7 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tfx.components.pusher import executor
@@ -18,20 +22,40 @@ from tfx.types import (
     standard_component_specs,
 )
 from tfx.types.component_spec import ExecutionParameter
+from tfx.utils import proto_utils
 
 from lakeloop.model_card import ModelCard
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import THRESHOLD, trained_settings, trained_threshold
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
-from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY
+from tfx_pipeline.metadata.store import (
+    DESTINATION_PROPERTY,
+    MODEL_ID_PROPERTY,
+    PUSHED_PROPERTY,
+    VERSION_PROPERTY,
+)
 from tfx_pipeline.runs import parameters as p
 
 USE_CASE = "use_case"
+BEING_PUSHED = ".being-pushed-"
+"""Of the folder beside the versions in which one is written, before it is renamed: all of it is there at once."""
+BeforePush = Callable[[str], object]
+_before_push: ContextVar[BeforePush] = ContextVar("before_push")
 CARD_PARAMETERS = (p.MANIFEST, p.MANIFEST_SHA256, p.DROP, USE_CASE)
 
 
+@contextmanager
+def told_before_push(tell: BeforePush) -> Iterator[None]:
+    """Have the name of a version told, by whoever pushes while the block runs, before any server can see it."""
+    token = _before_push.set(tell)
+    try:
+        yield
+    finally:
+        _before_push.reset(token)
+
+
 class StampedPusherExecutor(executor.Executor):
-    """Pushes to `<base directory>/<unix time>/`, `saved_model.pb` last: its presence means complete."""
+    """Pushes to `<base directory>/<unix time>/`, which is renamed there when it is complete."""
 
     def Do(  # noqa: N802 TFX's name
         self,
@@ -41,9 +65,18 @@ class StampedPusherExecutor(executor.Executor):
     ) -> None:
         """Push the model with its card, then write its provenance on the pushed model, too."""
         self._card = self._card_of(input_dict, exec_properties)
-        super().Do(input_dict, output_dict, exec_properties)
-        model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
+        folder = Path(destination.filesystem.base_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=BEING_PUSHED, dir=folder) as beside:
+            destination.filesystem.base_directory = beside
+            where = {standard_component_specs.PUSH_DESTINATION_KEY: proto_utils.proto_to_json(destination)}
+            super().Do(input_dict, output_dict, {**exec_properties, **where})
+            if pushed.get_int_custom_property(PUSHED_PROPERTY) == 1:
+                _show(Path(beside), folder, pushed)
+        model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         write_provenance(pushed, read_provenance(model))
         write_own_code(pushed, self._card.own_code)
         if self._card.threshold is not None:
@@ -72,6 +105,19 @@ class StampedPusherExecutor(executor.Executor):
             own_code=read_own_code(model) | read_own_code(blessing),
             provenance=read_provenance(model),
         )
+
+
+def _show(beside: Path, folder: Path, pushed: Artifact) -> None:
+    """Tell of the version that was written, then let servers see it; one of the same second that is there stays."""
+    version = pushed.get_string_custom_property(VERSION_PROPERTY)
+    if not (folder / version).exists():
+        _before_push.get(_tell_nobody)(version)
+        (beside / version).rename(folder / version)
+    pushed.set_string_custom_property(DESTINATION_PROPERTY, str(folder / version))
+
+
+def _tell_nobody(version: str) -> None:
+    """Who pushes without a release."""
 
 
 class StampedPusherSpec(standard_component_specs.PusherSpec):

@@ -15,9 +15,10 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact, artifact_utils
 
 from lakeloop.exceptions import LakeloopError, NotFoundError
-from lakeloop.releases import read_release
+from lakeloop.releases import challenge, read_release
 from lakeloop.use_case import UseCase
 from tfx_pipeline.components.champion import released
+from tfx_pipeline.components.pusher import told_before_push
 from tfx_pipeline.exceptions import NodeError
 from tfx_pipeline.metadata.store import connection_config
 from tfx_pipeline.runs.compile import compiled
@@ -53,7 +54,10 @@ def launch(use_case: UseCase, record: RunRecord, node: str) -> Ended:
     deployment = runner_utils.extract_local_deployment_config(pipeline)
     connection = tfx_metadata.Metadata(connection_config(use_case.settings))
     try:
-        with released(read_release(use_case.settings, use_case.name)):
+        with (
+            released(read_release(use_case.settings, use_case.name)),
+            told_before_push(lambda version: _challenge(use_case, record, version)),
+        ):
             info = launcher.Launcher(
                 pipeline_node=pipeline_node,
                 mlmd_connection=connection,
@@ -73,6 +77,15 @@ def launch(use_case: UseCase, record: RunRecord, node: str) -> Ended:
 def node_ids(use_case: UseCase) -> list[str]:
     """The compiled pipeline's nodes in topological order."""
     return [node.pipeline_node.node_info.id for node in compiled(use_case).nodes]
+
+
+def _challenge(use_case: UseCase, record: RunRecord, version: str) -> None:
+    """Where the contract has a `release`, a version that is about to be pushed challenges the champion."""
+    if use_case.contract.release is None:
+        return
+    because = f", because of {record.parameters.trigger}" if record.parameters.trigger else ""
+    why_not = challenge(use_case.settings, use_case.name, version, f"pushed by run {record.run_id}{because}")
+    log.warning("event=challenge use_case=%s version=%s why_not=%r", use_case.name, version, why_not)
 
 
 def _bound(pipeline: pipeline_pb2.Pipeline, record: RunRecord) -> pipeline_pb2.Pipeline:

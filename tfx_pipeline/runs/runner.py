@@ -13,6 +13,7 @@ from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.notifications import notify
 from lakeloop.own_files import own_files
+from lakeloop.releases import read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.graph import PUSHING, TUNER
@@ -185,6 +186,8 @@ def _tell_people(use_case: UseCase, record: RunRecord) -> None:
     version = record.pushed_version
     because = record.parameters.trigger
     text = f"Version {version} was pushed by run {record.run_id}{f', because of {because}' if because else ''}."
+    if why_not := read_release(use_case.settings, use_case.name).why_not(version):
+        text += f" It does not serve yet: {why_not}."
     link = f"{use_case.settings.pages(use_case.name)}/models/{version}"
     notify(use_case, "promotion", text, link, once_by=version)
 
