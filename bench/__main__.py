@@ -28,6 +28,7 @@ from bench import (
     new_bench,
     nodes_bench,
     platform_bench,
+    shadow_bench,
     stream_bench,
     tfx_bench,
     trees_bench,
@@ -60,12 +61,23 @@ def serving(home: Path) -> list[Figure]:
 def gateway(home: Path) -> list[Figure]:
     """The gateway before a pushed model of the first use case."""
     use_case, row = pushed(home)
+    return gateway_bench.measure(use_case, request_of(use_case, row))
+
+
+def shadow(home: Path) -> list[Figure]:
+    """What a challenger in the shadow costs the gateway's clients."""
+    use_case, row = pushed(home)
+    return shadow_bench.measure(use_case, request_of(use_case, row))
+
+
+def request_of(use_case: UseCase, row: dict[str, object]) -> dict[str, object]:
+    """A row as the gateway is asked it."""
     request: dict[str, object] = {}
     for name, feature in use_case.contract.features.items():
         place = request.setdefault(feature.group, {}) if feature.group else request
         assert isinstance(place, dict)
         place[name] = row[name]
-    return gateway_bench.measure(use_case, request)
+    return request
 
 
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -79,6 +91,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "serving": serving,
     "isolation": isolation_bench.measure,
     "gateway": gateway,
+    "shadow": shadow,
     "ingest": ingest_bench.measure,
     "lakehouse": lakehouse_bench.measure,
     "gaps": gaps_bench.measure,

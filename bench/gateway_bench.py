@@ -38,16 +38,16 @@ def measure(use_case: UseCase, request: Mapping[str, object]) -> list[Figure]:
     ):
         own = use_case.settings.model_copy(update={"home": Path(home), "model_server_url": server.url})
         with running_gateway(own) as gateway:
-            _refuse_rules(gateway.url, body)
-            milliseconds = _one_connection(gateway.url, body)
-            bare_milliseconds = _one_connection(bare_url, body)
+            refuse_rules(gateway.url, body)
+            milliseconds = one_by_one(gateway.url, body)
+            bare_milliseconds = one_by_one(bare_url, body)
             processes = [psutil.Process(running.process.pid) for running in (gateway, server)]
-            before = [_cpu_seconds(process) for process in processes]
-            rate = _many_connections(gateway.url, body, SECONDS)
-            used = [_cpu_seconds(process) - began for process, began in zip(processes, before, strict=True)]
-            bare_rate = _many_connections(bare_url, body, SECONDS)
+            before = [cpu_seconds(process) for process in processes]
+            rate = connections_rate(gateway.url, body, SECONDS)
+            used = [cpu_seconds(process) - began for process, began in zip(processes, before, strict=True)]
+            bare_rate = connections_rate(bare_url, body, SECONDS)
     with _started("bench.plain_gateway", str(len(_row(request)))) as plain_url:
-        plain = _many_connections(plain_url, body, PLAIN_SECONDS)
+        plain = connections_rate(plain_url, body, PLAIN_SECONDS)
     median, bare = statistics.median(milliseconds), statistics.median(bare_milliseconds)
     thousands = rate * SECONDS / 1000
     return [
@@ -79,15 +79,16 @@ def _connect(address: tuple[str, int]) -> socket.socket:
     return connection
 
 
-def _one_connection(url: str, body: bytes) -> list[float]:
+def one_by_one(url: str, body: bytes, counted: int = COUNTED) -> list[float]:
+    """The milliseconds of so many answers over one connection, sorted, after some that are not counted."""
     address, request = _request(url, body)
     with _connect(address) as connection:
         for _ in range(WARM_UP):
             ask(connection, request)
-        return sorted(ask(connection, request) for _ in range(COUNTED))
+        return sorted(ask(connection, request) for _ in range(counted))
 
 
-def _many_connections(url: str, body: bytes, seconds: float) -> float:
+def connections_rate(url: str, body: bytes, seconds: float) -> float:
     """Answers a second with every connection asking again as soon as it has its answer."""
     address, request = _request(url, body)
     counts = [0] * CONNECTIONS
@@ -113,7 +114,7 @@ def _many_connections(url: str, body: bytes, seconds: float) -> float:
     return sum(counts) / (time.perf_counter() - began)
 
 
-def _refuse_rules(url: str, body: bytes) -> None:
+def refuse_rules(url: str, body: bytes) -> None:
     """The figures are about the model; an answer by rules would flatter them."""
     address, request = _request(url, body)
     deadline = time.monotonic() + 20
@@ -128,7 +129,8 @@ def _refuse_rules(url: str, body: bytes) -> None:
         time.sleep(0.2)
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process has used so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 

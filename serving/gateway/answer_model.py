@@ -47,6 +47,9 @@ class Health(BaseModel):
     threshold: float | None = Field(
         description="from which probability of one of two classes on that version answers it; null if it has none"
     )
+    challenger: str | None = Field(
+        description="the version that is tried beside it, in the shadow or as a canary; null if none is"
+    )
     model_answers: bool
     model_problem: str = Field(description="why the model does not answer; empty if it does")
     request_log: LogHealth | None = Field(description="null where the contract has no `requests`")

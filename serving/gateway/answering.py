@@ -1,21 +1,23 @@
 """From what was asked to the answer: model or rules, once for each request id, logged and counted."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import OwnCodeError
-from lakeloop.fallback import AnyPrediction, Rules, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.fallback import AnyPrediction, Given, Rules, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.request_record import RequestRecord, in_json
 from serving.exceptions import RefusedRequestError
 from serving.gateway.answer_forms import AnswerForm, form_of
+from serving.gateway.challenging import Challenging, Trial
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
-from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
+from serving.gateway.model_client import ModelClient, ModelOutcome, ModelReply, Unavailable
 from serving.gateway.recent_answers import Pending, RecentAnswers
 from serving.gateway.refusal import refusal
 from serving.gateway.request_model import PredictionRequest
@@ -23,12 +25,29 @@ from serving.gateway.switch_watch import SwitchedOff
 
 log = logging.getLogger(__name__)
 
-Given = tuple[AnyPrediction, str | None]
-"""An answer and the version of the model that gave it, or its probabilities."""
+
+class Decided(NamedTuple):
+    """An answer and the version of the model that gave it, or its probabilities; `trial`: the challenger was asked."""
+
+    answer: AnyPrediction
+    version: str | None
+    trial: Trial | None = None
+
+
+class _Said(NamedTuple):
+    """What a version gave of a row, or why none did."""
+
+    given: Given = ()
+    version: str = ""
+    why: str = ""
+    trial: Trial | None = None
 
 
 class Answering:
-    """Answers rows of one use case. `write` takes a line of the request log; None where requests are not logged."""
+    """Answers rows of one use case. `write` takes a line of the request log; None where requests are not logged.
+
+    `challenging` is asked who answers a row, and is told what the champion answered.
+    """
 
     def __init__(
         self,
@@ -38,9 +57,11 @@ class Answering:
         switched_off: Callable[[], SwitchedOff],
         metrics: Metrics,
         write: Callable[[bytes], None] | None,
+        challenging: Challenging,
     ) -> None:
         self._contract, self._rules, self._model = contract, rules, model
         self._switched_off, self._metrics, self._write = switched_off, metrics, write
+        self._challenging = challenging
         self._form: AnswerForm = form_of(contract)
         self.recent = RecentAnswers()
 
@@ -63,7 +84,7 @@ class Answering:
         made: dict[str, bytes] = {}
         try:
             if new:
-                made = self._finish(new, await self.decide([row.features for row in new]), began)
+                made = self._finish(new, await self.decide(new), began)
         finally:
             for row in new:
                 if row.request_id not in made:
@@ -73,26 +94,43 @@ class Answering:
             for row, answer in zip(requests, answers, strict=True)
         ]
 
-    async def decide(self, rows: list[dict[str, Any]]) -> list[Given]:
+    async def decide(self, requests: Sequence[PredictionRequest]) -> list[Decided]:
         """Each row's answer, which is neither logged, counted nor kept; raises as `answer` does."""
         off = self._switched_off()
-        reasons = [why_not_ask(self._contract, row, off.segments, off.model) for row in rows]
-        ask = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
-        outcome = await self._model.ask(ask) if ask else Unavailable("")
-        given_of_rows = iter(outcome.given) if isinstance(outcome, ModelReply) else iter(())
-        given: list[Given] = []
-        for row, reason in zip(rows, reasons, strict=True):
+        reasons = [why_not_ask(self._contract, row.features, off.segments, off.model) for row in requests]
+        ask = [row for row, reason in zip(requests, reasons, strict=True) if not reason]
+        said_of_rows = iter(await self._ask(ask) if ask else ())
+        decided: list[Decided] = []
+        for row, reason in zip(requests, reasons, strict=True):
             if reason:
-                given.append((self._by_rules(row, reason), None))
-            elif isinstance(outcome, ModelReply):
-                known = next(given_of_rows)
-                if why := why_not_take(known, self._contract.label.task):
-                    given.append((self._by_rules(row, why), None))
-                else:
-                    given.append((self._by_model(row, known), outcome.version))
+                decided.append(Decided(self._by_rules(row.features, reason), None))
+                continue
+            said = next(said_of_rows)
+            if why := said.why or why_not_take(said.given, self._contract.label.task):
+                decided.append(Decided(self._by_rules(row.features, why), None, said.trial))
             else:
-                given.append((self._by_rules(row, f"{MODEL_UNAVAILABLE}: {outcome.why}"), None))
-        return given
+                decided.append(Decided(self._by_model(row.features, said.given), said.version, said.trial))
+        return decided
+
+    async def _ask(self, rows: Sequence[PredictionRequest]) -> list[_Said]:
+        """What the champion gives of each row, and the challenger of its share; the champion where that one fails."""
+        tried = self._challenging.share_of(rows)
+        if not tried:
+            return _said(await self._model.ask([row.features for row in rows]), len(rows))
+        others = [row for row in rows if row.request_id not in tried]
+        trials, outcome = await asyncio.gather(
+            self._challenging.ask(list(tried.values())),
+            self._model.ask([row.features for row in others]) if others else _nobody_asked(),
+        )
+        failed = [row for row in tried.values() if trials[row.request_id].error]
+        rescued = await self._model.ask([row.features for row in failed]) if failed else Unavailable("")
+        said = dict(zip((row.request_id for row in others), _said(outcome, len(others)), strict=True))
+        for row, one in zip(failed, _said(rescued, len(failed)), strict=True):
+            said[row.request_id] = one._replace(trial=trials[row.request_id])
+        for id_, trial in trials.items():
+            if not trial.error:
+                said[id_] = _Said(trial.given, trial.challenger, "", trial)
+        return [said[row.request_id] for row in rows]
 
     def _by_rules(self, row: dict[str, Any], reason: str) -> AnyPrediction:
         if self._rules is None:
@@ -102,7 +140,7 @@ class Answering:
         except Exception as error:
             raise self._rules_failed(error) from error
 
-    def _by_model(self, row: dict[str, Any], given: Sequence[float]) -> AnyPrediction:
+    def _by_model(self, row: dict[str, Any], given: Given) -> AnyPrediction:
         try:
             return model_answer(self._contract, self._rules, row, given)
         except Exception as error:  # unsure, so the rules were asked
@@ -114,14 +152,20 @@ class Answering:
         what = (error.problem if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {error}")[:200]
         return refusal(500, f"the rules of use case {self._contract.use_case} failed on this row ({what})")
 
-    def _finish(self, requests: Sequence[PredictionRequest], given: Sequence[Given], began: float) -> dict[str, bytes]:
+    def _finish(
+        self, requests: Sequence[PredictionRequest], decided: Sequence[Decided], began: float
+    ) -> dict[str, bytes]:
         """Log, count and keep the answers; nothing here waits."""
         made: dict[str, bytes] = {}
         latency = round((time.perf_counter() - began) * 1000, 3)
         now = datetime.now(UTC).isoformat()
-        for row, (answer, version) in zip(requests, given, strict=True):
+        challenged = self._challenging.now is not None
+        for row, (answer, version, trial) in zip(requests, decided, strict=True):
+            logged = self._form.logged(answer)
             if self._write is not None:
-                self._write(_line(row, self._form.logged(answer), answer, version, now, latency))
+                self._write(_line(row, logged, answer, version, now, latency))
+            if challenged:
+                self._challenging.answered(row, logged, answer, version, trial)
             self._metrics.count(answer)
             body = self.body(answer, version, row.request_id)
             self.recent.keep(row.request_id, body)
@@ -173,6 +217,17 @@ def _line(
         "latency_ms": latency,
     }
     return orjson.dumps(record, in_json, orjson.OPT_APPEND_NEWLINE)
+
+
+async def _nobody_asked() -> ModelOutcome:
+    return Unavailable("")
+
+
+def _said(outcome: ModelOutcome, rows: int) -> list[_Said]:
+    """An outcome of so many rows, row by row."""
+    if isinstance(outcome, ModelReply):
+        return [_Said(given, outcome.version) for given in outcome.given]
+    return [_Said(why=f"{MODEL_UNAVAILABLE}: {outcome.why}")] * rows
 
 
 async def _settled(answer: bytes | Pending) -> bytes:

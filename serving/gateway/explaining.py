@@ -49,7 +49,7 @@ class Explaining:
             raise refusal(429, f"{MOST_AT_ONCE} explanations are under way; ask again in some seconds")
         self._at_once += 1
         try:
-            (answer, version), *_ = await self._answering.decide([row.features])
+            answer, version, _ = (await self._answering.decide([row]))[0]
             parts = await self._parts(row, answer, version)
         finally:
             self._at_once -= 1

@@ -43,12 +43,17 @@ class Metrics(Collector):
         self.log_failures = self._counter(
             "request_log_failures", "ALARM when it rises: attempts to write the request log that failed."
         ).labels(use_case)
+        self.challenger_rows = self._counter(
+            "challenger_rows", "Rows for the challenger: answered, failed, or dropped, where it gave way to clients.",
+            ("use_case", "stage", "outcome"),
+        )  # fmt: skip
         self._version = Gauge(
             f"{PREFIX}_model_version_info", "1 for the model version that is asked.", ("use_case", "version"),
             registry=self._registry,
         )  # fmt: skip
         self._gauge("rules_share", "Share of rules among the latest answers.", self._share)
         self._children: dict[tuple[str, str], Counter] = {}
+        self._challenger_children: dict[tuple[str, str], Counter] = {}
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge whose value is asked for when it is read."""
@@ -74,6 +79,14 @@ class Metrics(Collector):
         self._version.clear()
         if version is not None:
             self._version.labels(self._use_case, version).set(1)
+
+    def challenger(self, stage: str, outcome: str) -> None:
+        """Count a row that the challenger was asked, or should have been."""
+        place = (stage, outcome)
+        child = self._challenger_children.get(place)
+        if child is None:
+            child = self._challenger_children[place] = self.challenger_rows.labels(self._use_case, *place)
+        child.inc()
 
     def collect(self) -> Iterator[Metric]:
         """Everything that was counted."""

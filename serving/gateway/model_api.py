@@ -104,6 +104,10 @@ class ModelApi:
         except ModelError:
             return
 
+    def misfit(self, version: str) -> str:
+        """Why a version cannot be asked by this contract; '' if it can, or is not known yet."""
+        return self._misfits.get(version, "")
+
     def learnt_values(self, version: str | None) -> LearntValues:
         """The values of categorical features that a version learnt; empty where it does not say, or is not known."""
         known = self._known.get(version or "")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.exceptions import LakeloopError
 from lakeloop.ordinary_values import LearntValues
+from lakeloop.releases import Release
 from serving.exceptions import ModelError, ModelNotServedError, ModelTooSlowError, VersionUnloadedError
 from serving.gateway.circuit import Circuit
 from serving.gateway.model_api import GivenRows, ModelApi, Row
@@ -57,19 +58,19 @@ class ModelClient:
     """The model as the gateway sees it. `budget` seconds is what one question may take, waiting included.
 
     A watch looks each second which version serves and, while the circuit is open, tries the model on the requests'
-    behalf. `champion` tells the version that should serve ('' for the newest) and may raise; it is called on a thread.
-    `on_version(version or None)` is called when another one is asked.
+    behalf. `read_release` tells the version that should serve ('' for the newest) and may raise; it is called on a
+    thread. `on_version(version or None)` is called when another one is asked.
     """
 
     def __init__(
         self,
         api: ModelApi,
         budget: float,
-        on_version: Callable[[str | None], None],
-        champion: Callable[[], str] = lambda: "",
+        on_version: Callable[[str | None], None] = lambda version: None,
+        read_release: Callable[[], Release] = Release,
     ) -> None:
-        self._api, self._budget, self._on_version, self._read_champion = api, budget, on_version, champion
-        self._champion = ""
+        self._api, self._budget, self._on_version, self._read_release = api, budget, on_version, read_release
+        self.release = Release()
         self._queue: deque[_Waiting] = deque()
         self._circuit = Circuit()
         self._version: str | None = None
@@ -111,14 +112,18 @@ class ModelClient:
             waiting.settle(Unavailable("the gateway stops"))
         await self._api.close()
 
-    async def ask(self, rows: Sequence[Row]) -> ModelOutcome:
-        """What the model gives of each row within the budget, or why it cannot; never raises for a failure of its."""
+    async def ask(self, rows: Sequence[Row], within: float | None = None) -> ModelOutcome:
+        """What the model gives of each row, or why it cannot; never raises for a failure of its.
+
+        `within`: how many seconds it has; by default the budget.
+        """
         if self._version is None or self._circuit.open:
             return Unavailable(self.problem)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(rows, loop)
-        late = Unavailable(f"no answer within {self._budget * 1000:.0f} ms")
-        timer = loop.call_later(self._budget, waiting.settle, late)
+        seconds = self._budget if within is None else within
+        late = Unavailable(f"no answer within {seconds * 1000:.0f} ms")
+        timer = loop.call_later(seconds, waiting.settle, late)
         self._queue.append(waiting)
         if self._drain is None or self._drain.done():
             self._drain = loop.create_task(self._ask_all())
@@ -209,13 +214,15 @@ class ModelClient:
             self._on_version(self._version)
 
     async def _serving_version(self) -> str:
-        """The champion; until it is available the version asked before, and without both the newest. Raises ModelError.
+        """The champion; until it is available the version asked before, and without both the newest that does not
+        challenge, nor has in vain. Raises ModelError.
 
-        Where the champion cannot be read, the last known one is meant.
+        Where the release cannot be read, the last known one is meant.
         """
         try:
-            self._champion = await asyncio.to_thread(self._read_champion)
+            self.release = await asyncio.to_thread(self._read_release)
         except (LakeloopError, SQLAlchemyError, OSError) as error:
             log.error("event=release_unreadable error=%r", str(error))
         available = await self._api.available_versions()
-        return next((one for one in (self._champion, self._version) if one in available), available[-1])
+        fit = [version for version in available if version not in self.release.held] or available
+        return next((one for one in (self.release.champion, self._version) if one in available), fit[-1])

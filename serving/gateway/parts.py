@@ -10,6 +10,7 @@ from lakeloop.request_log_files import request_log_folder
 from lakeloop.switches import parse_segment
 from lakeloop.use_case import UseCase
 from serving.gateway.answering import Answering
+from serving.gateway.challenging import Challenging
 from serving.gateway.explaining import Explaining
 from serving.gateway.log_files import finish_dead_writers, newest_records
 from serving.gateway.metrics import Metrics
@@ -33,6 +34,7 @@ class Parts:
         contract = use_case.contract
         for text in contract.fallback.segments if contract.fallback else ():
             parse_segment(contract, text)
+        rules = load_rules(use_case)
         self.metrics = Metrics(use_case.name, contract.monitoring.window)
         budget = (contract.requests or Requests(description="not logged")).budget_ms / 1000
         api = ModelApi(use_case.settings.model_server, contract)
@@ -40,18 +42,20 @@ class Parts:
             api,
             budget,
             self.metrics.model_version,
-            lambda: read_release(use_case.settings, use_case.name).champion,
+            lambda: read_release(use_case.settings, use_case.name),
         )
+        self.challenging = Challenging(use_case, rules, budget, lambda: self.model.release, self.metrics)
         self.switches = SwitchWatch(use_case)
         self._folder = request_log_folder(use_case)
         self.log = RequestLog(self._folder, self.metrics.log_failures.inc) if contract.requests else None
         self.answering = Answering(
             contract,
-            load_rules(use_case),
+            rules,
             self.model,
             lambda: self.switches.now,
             self.metrics,
             self.log.add if self.log else None,
+            self.challenging,
         )
         self.explaining = Explaining(use_case, self.answering)
         self._gauges()
@@ -70,10 +74,12 @@ class Parts:
             self.log.start()
         await self.switches.start()
         await self.model.start()
+        await self.challenging.start()
 
     async def stop(self) -> None:
         """Stop asking, then write what waits."""
         await self.explaining.stop()
+        await self.challenging.stop()
         await self.model.stop()
         await self.switches.stop()
         if self.log is not None:

@@ -32,10 +32,17 @@ _AT_A_TIME = 5_000
 
 
 class RequestLog:
-    """One writer on one folder. `on_failure` is called (on the writer's thread) for each failed attempt to write."""
+    """One writer on one folder. `on_failure` is called (on the writer's thread) for each failed attempt to write; a
+    file is completed when it is `rotate_seconds` old.
+    """
 
-    def __init__(self, folder: Path, on_failure: Callable[[], None] = lambda: None) -> None:
-        self._folder, self._on_failure = folder, on_failure
+    def __init__(
+        self,
+        folder: Path,
+        on_failure: Callable[[], None] = lambda: None,
+        rotate_seconds: float = ROTATE_SECONDS,
+    ) -> None:
+        self._folder, self._on_failure, self._rotate_seconds = folder, on_failure, rotate_seconds
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._added_bytes = self._taken_bytes = 0  # each is changed by one thread only
         self._unwritten: list[bytes] = []
@@ -82,7 +89,7 @@ class RequestLog:
 
     def _run(self) -> None:
         while not self._stopping.wait(ROTATE_SECONDS if self.problem else WRITE_SECONDS):
-            self._step(ROTATE_SECONDS)
+            self._step(self._rotate_seconds)
         self._step(0.0)
         if self._lock is not None and self._file is None:
             lock_file(self._folder, self._writer).unlink(missing_ok=True)

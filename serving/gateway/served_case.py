@@ -97,13 +97,14 @@ class ServedCase:
         always = contract.fallback.segments_off if contract.fallback else ()
         segments = [segment.text for segment in (*always, *off.segments)]
         log, model_problem = self.parts.log, self.parts.model.problem
-        switches_problem = self.parts.switches.problem
+        switches_problem, challenge = self.parts.switches.problem, self.parts.challenging.now
         good = not (model_problem or switches_problem or contract_problem or (log is not None and log.problem))
         return Health(
             status="ok" if good else "degraded",
             model=self.name,
             model_version=self.parts.model.version,
             threshold=self.parts.model.threshold,
+            challenger=None if challenge is None or not challenge.available else challenge.version,
             model_answers=not model_problem,
             model_problem=model_problem,
             request_log=None

@@ -137,9 +137,9 @@ class Drivers(tf2.Module):
 
     features = ("training", "age", "emergency_braking", "braking_distance", "power", "miles")
 
-    def __init__(self, odd_age: float) -> None:
+    def __init__(self, odd_age: float, steepness: float) -> None:
         super().__init__()
-        self.weights = tf2.Variable(tf2.reshape(tf2.linspace(-0.02, 0.02, 18), [6, 3]))
+        self.weights = tf2.Variable(tf2.reshape(tf2.linspace(-steepness, steepness, 18), [6, 3]))
         self.odd_age = odd_age
 
     def call(self, *columns: tf2.Tensor) -> dict[str, tf2.Tensor]:
@@ -148,9 +148,9 @@ class Drivers(tf2.Module):
         return {"probabilities": probabilities, "class_id": tf2.argmax(probabilities, 1)}
 
 
-def drivers(folder: Path, odd_age: float = -1.0) -> None:
-    """At the odd age the probabilities are NaN."""
-    model = Drivers(odd_age)
+def drivers(folder: Path, odd_age: float = -1.0, steepness: float = 0.02) -> None:
+    """At the odd age the probabilities are NaN; a negative steepness turns the classes round."""
+    model = Drivers(odd_age, steepness)
     specs = [tf2.TensorSpec([None], tf2.float32, name=name) for name in Drivers.features]
     function = tf2.function(model.call).get_concrete_function(*specs)
     tf2.saved_model.save(model, str(folder), signatures=function)
@@ -293,6 +293,7 @@ def main(root: Path) -> None:
         half_plus(root / "half_plus" / str(plus), plus=float(plus))
     drivers(root / "drivers" / "1")
     drivers(root / "odd_drivers" / "1", 66.0)
+    drivers(root / "turned_drivers" / "1", steepness=-0.02)
     trips(root / "trips" / "1")
     decided_trips(root / "decided_trips" / "1")
     rentals(root / "rentals" / "1")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -29,11 +30,9 @@ def push(settings: Settings, saved_models: Path, version: str) -> None:
     (folder / f".{version}").rename(folder / version)
 
 
-@pytest.fixture
-def served(settings: Settings, saved_models: Path) -> Iterator[Settings]:
-    """A home with three pushed versions, and a model server that follows its releases."""
-    for version in ("1", "2", "3"):
-        push(settings, saved_models, version)
+@contextmanager
+def following_server(settings: Settings) -> Iterator[str]:
+    """A model server that follows the home's releases; its address."""
     environment = {
         **os.environ, "LAKELOOP_HOME": str(settings.home), "LAKELOOP_USE_CASES": str(settings.use_cases),
         "LAKELOOP_USE_CASE": CASE, "COLUMNS": "200",
@@ -45,9 +44,18 @@ def served(settings: Settings, saved_models: Path) -> Iterator[Settings]:
         assert server.stdout is not None
         found = re.search(r"(http://[\d.:]+)/v1", server.stdout.readline())
         assert found
-        yield settings.model_copy(update={"model_server_url": found[1]})
+        yield found[1]
     finally:
         stop(server)
+
+
+@pytest.fixture
+def served(settings: Settings, saved_models: Path) -> Iterator[Settings]:
+    """A home with three pushed versions, and a model server that follows its releases."""
+    for version in ("1", "2", "3"):
+        push(settings, saved_models, version)
+    with following_server(settings) as url:
+        yield settings.model_copy(update={"model_server_url": url})
 
 
 def labelled(settings: Settings, label: str) -> str:
