@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift
+from monitoring.challenge_rules import Counted
 from monitoring.live import Snapshot
 
 Values = list[tuple[tuple[str, ...], float]]
@@ -54,6 +55,15 @@ def _missing(shown: Snapshot) -> list[tuple[tuple[str, ...], float]]:
 
 def _accuracy(value: Callable[[Snapshot], float | None]) -> Callable[[Snapshot, Contract], Values]:
     return lambda shown, contract: _one(value(shown)) if contract.label.classes else []
+
+
+def _challenger(value: Callable[[Counted], float | None]) -> Callable[[Snapshot, Contract], Values]:
+    def values(shown: Snapshot, _: Contract) -> Values:
+        counted = shown.challenge
+        found = None if counted is None else value(counted)
+        return [] if counted is None or found is None else [((counted.challenger, counted.stage), found)]
+
+    return values
 
 
 def _error(value: Callable[[Snapshot, Contract], float | None]) -> Callable[[Snapshot, Contract], Values]:
@@ -137,6 +147,14 @@ GAUGES = (
           _error(lambda s, _: s.realised), ("metric",)),
     Gauge("error_bound", "Error the quality gate wants less than (contract).",
           _error(lambda _, contract: contract.gate.error_bound), ("metric",)),
+    Gauge("challenger_answers", "Rows that the challenger answered since its stage began.",
+          _challenger(lambda c: c.answers), ("challenger", "stage")),
+    Gauge("challenger_error_share", "Share of the rows it was asked that it gave no answer to, 0 to 1.",
+          _challenger(lambda c: c.errors / c.asked if c.asked else None), ("challenger", "stage")),
+    Gauge("challenger_agreement", "Share of rows that champion and challenger answered alike, 0 to 1.",
+          _challenger(lambda c: c.agreement), ("challenger", "stage")),
+    Gauge("challenger_p99_seconds", "99 of 100 of its answers were there within this time.",
+          _challenger(lambda c: None if c.p99_ms is None else c.p99_ms / 1000), ("challenger", "stage")),
     Gauge("model_available", "1 if the model server serves a version; absent before it was asked.",
           lambda s, _: _one(s.model_available)),
     Gauge("reference_available", "1 if there is something to measure the windows against.",

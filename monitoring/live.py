@@ -25,6 +25,7 @@ from lakeloop.request_log_files import request_log_folder
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows
 from monitoring.alarm import announce
+from monitoring.challenge_rules import Counted
 from monitoring.drift.attribution import BY_RULES, frame_of_records, row_of_record, rows_of_version
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.episodes import step
@@ -66,7 +67,7 @@ class Snapshot:
 
     `model_version` is whose rows the report is of. `serving`, the version that serves ('' where none does), and
     `model_available` are None until the model server was asked: a monitor that starts must not call it away.
-    `estimated` and `realised` are accuracies, of numbers errors.
+    `estimated` and `realised` are accuracies, of numbers errors. `challenge` is what was counted of a challenger.
     """
 
     model_version: str = ""
@@ -87,6 +88,7 @@ class Snapshot:
     realised: float | None = None
     rejects: tuple[RejectedRows, ...] = ()
     waiting: tuple[WaitingRows, ...] = ()
+    challenge: Counted | None = None
     problem: str = ""
 
 

@@ -20,6 +20,7 @@ from lakeloop.use_case import UseCase
 from monitoring.airflow_client import AirflowClient
 from monitoring.airflow_pools import PoolKeeper
 from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_alerts
+from monitoring.challenge_watch import Act
 from monitoring.exceptions import AlertGroupError
 from monitoring.exporter import Exporter
 from monitoring.live import Performance
@@ -37,14 +38,18 @@ class Parts:
     """What is behind the service: the watched use cases, the outbox where there is an Airflow, and who tells people."""
 
     def __init__(
-        self, live: LiveUseCases, performance: Callable[[UseCase], Performance | None], pages: Pages | None
+        self,
+        live: LiveUseCases,
+        performance: Callable[[UseCase], Performance | None],
+        pages: Pages | None,
+        act: Act | None,
     ) -> None:
         settings = live.settings
         self.outbox = Outbox(settings, AirflowClient(settings)) if settings.airflow_url else None
         self.pools = PoolKeeper(settings, AirflowApi(settings)) if settings.airflow_url else None
         self.notifier = Notifier(settings)
         self.alerts = CurrentAlerts()
-        self.cases = WatchedCases(live, Making(self.new_event, lambda: self.exporter.text(), performance, pages))
+        self.cases = WatchedCases(live, Making(self.new_event, lambda: self.exporter.text(), performance, pages, act))
         self.exporter = Exporter(self.cases.watched)
 
     def new_event(self) -> None:
@@ -78,6 +83,7 @@ def make_app(
     live: LiveUseCases,
     performance: Callable[[UseCase], Performance | None] = no_performance,
     pages: Pages | None = None,
+    act: Act | None = None,
 ) -> FastAPI:
     """The service of all use cases of a folder, which it follows.
 
@@ -85,7 +91,7 @@ def make_app(
         WrongUseError: Airflow's password file cannot be read, or a target of notifications cannot be used.
         LakeloopError: no use case can be watched; the text says why.
     """
-    return _app(live, Parts(live, performance, pages))
+    return _app(live, Parts(live, performance, pages, act))
 
 
 def _app(live: LiveUseCases, parts: Parts) -> FastAPI:
@@ -164,6 +170,7 @@ def serve(
     on_ready: Callable[[str, int], None] = lambda host, port: None,
     performance: Callable[[UseCase], Performance | None] = no_performance,
     pages: Pages | None = None,
+    act: Act | None = None,
 ) -> None:
     """Watch until SIGINT or SIGTERM. With LAKELOOP_AUTH=on whoever looks needs a token with the role `read`, and
     whoever tells alerts, which may start a retrain, `decide`. `on_ready(host, port)` is called when it listens (port 0:
@@ -175,7 +182,7 @@ def serve(
         LakeloopError: no use case can be watched; the text says why.
     """
     with closing(listen(host, port, "monitor")) as listener:
-        parts = Parts(live, performance, pages)
+        parts = Parts(live, performance, pages, act)
         try:
             app = guarded(_app(live, parts), live.settings, host, "monitor", writes="decide")
             config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from lakeloop.use_case import UseCase
+from monitoring.challenge_watch import Act, ChallengeWatch
 from monitoring.dashboard.router import dashboard_router
-from monitoring.live import LiveMonitor, Performance
+from monitoring.live import LiveMonitor, Performance, Snapshot
 from monitoring.page_place import PagePlace
 
 Pages = Callable[[UseCase, LiveMonitor, PagePlace], APIRouter]
@@ -26,13 +27,15 @@ def no_performance(_: UseCase) -> Performance | None:
 class Making:
     """What a watched use case is made with, the same for all.
 
-    `on_event` is called when the ledger has a new event; `metrics_page` gives the monitor's own metrics.
+    `on_event` is called when the ledger has a new event; `metrics_page` gives the monitor's own metrics; `act` puts
+    into effect what follows for a challenger, which nobody watches without it.
     """
 
     on_event: Callable[[], object]
     metrics_page: Callable[[], bytes]
     performance: Callable[[UseCase], Performance | None] = no_performance
     pages: Pages | None = None
+    act: Act | None = None
 
 
 class WatchedCase:
@@ -41,6 +44,7 @@ class WatchedCase:
     def __init__(self, use_case: UseCase, place: PagePlace, making: Making) -> None:
         self.use_case, self.place = use_case, place
         self.monitor = LiveMonitor(use_case, making.performance(use_case), making.on_event)
+        self._challenges = None if making.act is None else ChallengeWatch(use_case, making.act)
         self.app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self.app.include_router(
             dashboard_router(use_case, making.metrics_page, use_case.settings.prometheus_url, place)
@@ -49,13 +53,23 @@ class WatchedCase:
             self.app.include_router(making.pages(use_case, self.monitor, place))
         self._stack = AsyncExitStack()
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known of it now."""
+        counted = None if self._challenges is None else self._challenges.counted
+        return replace(self.monitor.snapshot, challenge=counted)
+
     async def start(self) -> None:
         """Begin to watch, and make the pages ready."""
         await self._stack.enter_async_context(self.app.router.lifespan_context(self.app))
         self.monitor.start()
+        if self._challenges is not None:
+            self._challenges.start()
 
     async def stop(self) -> None:
-        """End the thread, then the pages."""
+        """End the threads, then the pages."""
+        if self._challenges is not None:
+            await run_in_threadpool(self._challenges.stop)
         await run_in_threadpool(self.monitor.stop)
         await self._stack.aclose()
 

@@ -117,7 +117,7 @@ class WatchedCases:
     def _put(self, name: str, case: WatchedCase) -> None:
         self._cases[name] = case
         contract: Contract = case.use_case.contract
-        self.watched[name] = (contract, lambda: case.monitor.snapshot)
+        self.watched[name] = (contract, lambda: case.snapshot)
 
     def _told(self, name: str) -> dict[str, str]:
         """What the pages of a use case tell: its own problem, and those of others that have no pages."""

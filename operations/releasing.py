@@ -6,7 +6,7 @@ import time
 import httpx
 
 from lakeloop.notifications import NotificationKind, notify
-from lakeloop.releases import Action, Release, decide, read_entries, read_release
+from lakeloop.releases import WHO, Action, Release, decide, read_entries, read_release
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 60.0
 _DONE: dict[Action, str] = {
     "promote": "promoted", "pin": "pinned", "unpin": "unpinned", "rollback": "rolled back", "retire": "retired",
-    "restore": "restored",
+    "restore": "restored", "challenge": "set to challenge", "canary": "made a canary", "abort": "taken back",
 }  # fmt: skip
 _LOOK_SECONDS, _ASK_SECONDS = 0.1, 2.0
 
@@ -31,14 +31,19 @@ def release(use_case: UseCase, action: Action, version: str, who: str, why: str)
         "event=release use_case=%s action=%s version=%s who=%r why=%r serves=%s",
         use_case.name, action, version, who, why, after.champion,
     )  # fmt: skip
-    if after.champion != before.champion:
+    if after.champion != before.champion or action == "abort":
         now = f"version {after.champion} serves" if after.champion else "no version is left, the rules answer"
         about = before.labels.get(version, version) or before.champion
         text = f"Version {about} was {_DONE[action]} ({who}: {why}); {now}."
-        kind: NotificationKind = "rollback" if action in ("rollback", "retire") else "promotion"
-        once_by = f"{action} {before.champion} {after.champion} {time.time():.0f}"
+        kind: NotificationKind = "rollback" if action in ("rollback", "retire", "abort") else "promotion"
+        once_by = f"{action} {about} {before.champion} {after.champion} {time.time():.0f}"
         notify(use_case, kind, text, f"{use_case.settings.pages(use_case.name)}/", once_by=once_by)
     return before, after
+
+
+def release_by_contract(use_case: UseCase, action: Action, version: str, why: str) -> None:
+    """Do what follows for a challenger by the contract's `release`; as `release`, in Lakeloop's own name."""
+    release(use_case, action, version, WHO, why)
 
 
 def _record_in_metadata(use_case: UseCase) -> None:

@@ -212,6 +212,10 @@ COMMANDS = {
     "models rollback": Command(
         "models", "Have the version serve that did before; it is still loaded, so it takes a moment."
     ),
+    "models challenge": Command(
+        "models", "Try a pushed version beside the champion by the contract's `release`, as if it were pushed now."
+    ),
+    "models abort": Command("models", "End the challenge that is under way: the champion stays."),
     "models retire": Command("models", "Take a version out of service for good; its folder, records and lineage stay."),
     "models restore": Command("models", "Take back that a version was retired: it may be promoted again."),
     "fallback add": Command("fallback", "Switch the model off; it stays on record who did and why."),

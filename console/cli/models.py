@@ -15,7 +15,7 @@ from lakeloop.releases import Action, Release, read_entries, read_release
 from lakeloop.use_case import UseCase
 from operations.releasing import release, wait_until_answered_by
 
-Version = Annotated[str, typer.Argument(help="A pushed version, or a label: champion, previous.")]
+Version = Annotated[str, typer.Argument(help="A pushed version, or a label: champion, previous, challenger.")]
 WhoOption = Annotated[str, typer.Option("--who", help="Who wants it; default: the user running this.")]
 Why = Annotated[str, typer.Option(help="The reason, for those who ask later.")]
 
@@ -46,6 +46,10 @@ def show_command(use_case: UseCaseOption = "") -> None:
         pinned = ", pinned: a push does not replace it" if state.pinned else ""
         since = f"since {state.by.at} ({state.by.who}: {state.by.why})" if state.by else "since it was pushed"
         console.print(f"version {state.champion} of {case.name} serves, {since}{pinned}")
+    if state.challenger:
+        console.print(
+            f"version {state.challenger} challenges it, in the {state.stage} since {state.since}", soft_wrap=True
+        )
     entries = read_entries(case.settings, case.name)
     if entries:
         rows = [(e.number, e.at, e.action, e.version, e.who, e.why) for e in reversed(entries)]
@@ -84,6 +88,22 @@ def restore_command(version: Version, why: Why = "", who: WhoOption = "", use_ca
     _decide("restore", version, why, who, use_case)
 
 
+def challenge_command(version: Version, why: Why = "", who: WhoOption = "", use_case: UseCaseOption = "") -> None:
+    """Try a pushed version beside the champion by the contract's `release`, as if it were pushed now."""
+    case = open_use_case(use_case)
+    if case.contract.release is None:
+        raise WrongUseError(
+            f"the contract of {case.name} has no `release`, so nothing would become of a challenge; write one, or "
+            f"`lakeloop models promote {version}`"
+        )
+    _decide("challenge", version, why, who, use_case)
+
+
+def abort_command(why: Why = "", who: WhoOption = "", use_case: UseCaseOption = "") -> None:
+    """End the challenge that is under way: the champion stays."""
+    _decide("abort", "", why, who, use_case)
+
+
 def _decide(action: Action, version: str, why: str, who: str, name: str) -> None:
     case = open_use_case(name)
     if not why.strip():
@@ -93,6 +113,8 @@ def _decide(action: Action, version: str, why: str, who: str, name: str) -> None
     console.print(
         f"version {after.champion or 'none'} of {case.name} serves{pinned}; before it {after.previous or 'none'}"
     )
+    if after.challenger:
+        console.print(f"version {after.challenger} challenges it, in the {after.stage} since {after.since}")
     if after.champion == before.champion:
         return
     seconds = wait_until_answered_by(case, after.champion)
@@ -111,4 +133,6 @@ def _standing(state: Release, version: str) -> str:
         return "retired"
     if version == state.champion:
         return "champion, pinned" if state.pinned else "champion"
+    if version == state.challenger:
+        return f"challenger, {state.stage}"
     return "previous" if version == state.previous else ""

@@ -18,6 +18,7 @@ from monitoring.gold_performance import GoldPerformance
 from monitoring.live import LiveMonitor
 from monitoring.page_place import PagePlace
 from monitoring.service import serve
+from operations.releasing import release_by_contract
 
 
 def monitor_command(
@@ -53,4 +54,4 @@ def monitor_command(
     port = settings.monitor_port if port is None else port
     states = partial(version_states, settings.model_server)
     with kept_config(settings, states):  # for a TensorFlow Serving that may only read the home
-        serve(LiveUseCases(settings), host, port, ready, GoldPerformance, pages)
+        serve(LiveUseCases(settings), host, port, ready, GoldPerformance, pages, release_by_contract)
