@@ -33,7 +33,7 @@ def release(use_case: UseCase, action: Action, version: str, who: str, why: str)
     )  # fmt: skip
     if after.champion != before.champion or action == "abort":
         now = f"version {after.champion} serves" if after.champion else "no version is left, the rules answer"
-        about = before.labels.get(version, version) or before.champion
+        about = before.labels.get(version, version) or (before.challenger if action == "abort" else before.champion)
         text = f"Version {about} was {_DONE[action]} ({who}: {why}); {now}."
         kind: NotificationKind = "rollback" if action in ("rollback", "retire", "abort") else "promotion"
         once_by = f"{action} {about} {before.champion} {after.champion} {time.time():.0f}"

@@ -28,7 +28,7 @@ def deploy_command(
     It fails when it does not answer a row made from the contract, when more than 1 % of the watched answers came from
     the rules because of it, or when the 99th percentile of the time to answer exceeds the contract's `budget_ms`.
     It is then retired, the version before serves again, and the exit code is 1. A version that does not serve, since
-    another one is pinned, is left alone.
+    another one is pinned or it challenges the champion first, is left alone.
     """
     case = open_use_case(use_case)
     newest = (pushed_versions(case) or [""])[-1]

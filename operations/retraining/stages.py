@@ -123,6 +123,9 @@ def push(work: Workplace, decided: RetrainRecord) -> RetrainRecord:
     listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
     push_run(work.use_case, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
     pushed = with_version(work.use_case, decision)
+    why_not = read_release(work.use_case.settings, work.use_case.name).why_not(pushed.version) if pushed.version else ""
+    if why_not:
+        listener.say(f"version {pushed.version} does not serve yet: {why_not}")
     return _change(work, decided, lambda found: found.decided(pushed))
 
 
