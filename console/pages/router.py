@@ -54,7 +54,7 @@ class Present:
 def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) -> APIRouter:
     """All pages of a use case, at their place. Unknown models, runs, periods and ids answer 404 with what there is."""
     contract = use_case.contract
-    site, runs, counting = Site(contract, place), KnownRuns(use_case), Counting(use_case)
+    site, runs, counting = Site(contract, place, use_case.settings.asks_who), KnownRuns(use_case), Counting(use_case)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:

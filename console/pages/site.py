@@ -39,9 +39,9 @@ EVIDENTLY_POLICY = (
 
 
 class Site:
-    """The pages of one use case, at their place."""
+    """The pages of one use case, at their place. Where services ask who acts (`asks_who`), they show a way out."""
 
-    def __init__(self, contract: Contract, place: PagePlace) -> None:
+    def __init__(self, contract: Contract, place: PagePlace, asks_who: bool = False) -> None:
         self._contract, self._place = contract, place
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader([HERE / "templates", REPORT]),
@@ -53,6 +53,7 @@ class Site:
         self._environment.filters["counted"] = counted
         self._environment.globals["interval"] = wilson_interval
         self._environment.globals["root"] = place.root
+        self._environment.globals["asks_who"] = asks_who
         self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
 
     def page(self, template: str, **values: Any) -> str:

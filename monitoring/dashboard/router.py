@@ -34,7 +34,7 @@ STATIC = {
 # Plotly sets styles on the elements it draws.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "cache-control": "no-cache",
 }
 HISTORY_SECONDS = 5.0
@@ -61,7 +61,9 @@ def dashboard_router(
 
     @router.get("/dashboard")
     def dashboard() -> HTMLResponse:
-        page = template.render(contract=use_case.contract, root=place.root, others=place.others())
+        page = template.render(
+            contract=use_case.contract, root=place.root, others=place.others(), asks_who=use_case.settings.asks_who
+        )
         return HTMLResponse(page, headers=HEADERS)
 
     @router.get("/dashboard/data")

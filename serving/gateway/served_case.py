@@ -36,6 +36,7 @@ class ServedCase:
     def __init__(self, use_case: UseCase) -> None:
         self.contract = contract = use_case.contract
         self.name = use_case.name
+        self._asks_who = use_case.settings.asks_who
         self.parts = Parts(use_case)
         self._requests = RequestModel(contract, lambda: moment_of_now(use_case), derivation_of(use_case))
         seconds = self.parts.metrics.seconds
@@ -89,7 +90,7 @@ class ServedCase:
 
     def page(self, path: str, titles: Mapping[str, str]) -> str:
         """The client page, HTML, that asks below `path`; `titles` are those of all use cases, by their names."""
-        return render_page(self.contract, self.parts.model.learnt_values, path, titles)
+        return render_page(self.contract, self.parts.model.learnt_values, path, titles, self._asks_who)
 
     def health(self, contract_problem: str = "") -> Health:
         """What its answers stand on."""

@@ -171,6 +171,7 @@ def test_who_looks_needs_a_token_and_who_tells_alerts_one_that_may_decide(silent
             assert client.get(path).status_code == 401
             assert client.get(path, headers=shown["read"]).status_code == 200
         assert client.get("/metrics", headers=shown["prometheus"]).status_code == 200
+        assert 'action="/logout"' in client.get("/dashboard", headers=shown["read"]).text
         assert client.post("/alerts", json=posted()).status_code == 401
         refused = client.post("/alerts", json=posted(), headers=shown["read"])
         assert refused.status_code == 403 and "needs the role decide" in refused.json()["detail"][0]["msg"]

@@ -207,6 +207,7 @@ async function draw() {
   let data;
   try {
     const answer = await fetch(`${document.documentElement.dataset.root}/dashboard/data`);
+    if (answer.status === 401) location.reload(); // who was logged in is no more: the form asks again
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     data = await answer.json();
   } catch (error) {

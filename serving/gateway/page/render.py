@@ -17,7 +17,7 @@ from serving.gateway.page.texts import GERMAN_PARTICULARS, TEXTS
 STATIC = Path(__file__).with_name("static")
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "cache-control": "no-cache",
 }
 SLIDER_BEYOND = 1.5
@@ -31,17 +31,23 @@ TEMPLATES = jinja2.Environment(
 
 
 def render_page(
-    contract: Contract, learnt: LearntValues | None = None, path: str = "", titles: Mapping[str, str] | None = None
+    contract: Contract,
+    learnt: LearntValues | None = None,
+    path: str = "",
+    titles: Mapping[str, str] | None = None,
+    asks_who: bool = False,
 ) -> str:
     """The page of one use case; `learnt`: what the model that answers knows of features without listed values.
 
-    It asks below `path`. `titles`: of all use cases there are, by their names; of several one can be chosen.
+    It asks below `path`. `titles`: of all use cases there are, by their names; of several one can be chosen. Where the
+    gateway asks who asks, it shows a way out.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for name, feature in contract.given_features.items():
         groups.setdefault(feature.group or "", []).append(_field(contract, name, feature, learnt or {}))
     data = {
         "path": path,
+        "asks_who": asks_who,
         "texts": TEXTS,
         "particulars": {"de": list(GERMAN_PARTICULARS.items())},
         "translations": contract.translations,
@@ -57,7 +63,7 @@ def render_page(
         ],
     }
     return TEMPLATES.get_template("page.html").render(
-        contract=contract, groups=groups, data=data, text=TEXTS["en"], titles=titles or {}
+        contract=contract, groups=groups, data=data, text=TEXTS["en"], titles=titles or {}, asks_who=asks_who
     )
 
 

@@ -347,3 +347,9 @@ def test_no_reference_is_told(told: Settings, contract: Contract) -> None:
 
     with pytest.raises(LakeloopError, match="its export was removed"):
         evidently_page(NoReference("7", "its export was removed"), pd.DataFrame({"at": []}), contract)
+
+
+def test_where_services_ask_who_acts_pages_show_a_way_out(settings: Settings, contract: Contract) -> None:
+    asking = settings.model_copy(update={"auth": "on"})
+    shown, plain = (TestClient(pages(of, contract)).get("/features").text for of in (asking, settings))
+    assert '<form class="account" method="post" action="/logout">' in shown and "/logout" not in plain

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from lakeloop.access.generated import token_file
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from serving.gateway.page.render import render_page
@@ -30,6 +31,26 @@ def page(browser: Browser, gateway: RunningGateway, request: pytest.FixtureReque
     assert complaints == []
     assert all(url.startswith((gateway.url, "data:")) for url in asked)
     opened.close()
+
+
+def test_who_may_only_read_is_told_so_and_logs_out_again(browser: Browser, settings: Settings) -> None:
+    asking = settings.model_copy(update={"auth": "on"})
+    page = browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
+    with running_gateway(asking) as gateway:
+        page.goto(gateway.url)
+        page.get_by_label("Your token").fill(token_file(asking, "read").read_text().strip())
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Ask").click()
+        expect(page.locator("#message")).to_have_text(TEXTS["en"]["may_not_ask"])
+        expect(page.locator("#curl")).to_contain_text('"Authorization: Bearer $TOKEN"')
+        page.get_by_role("link", name="Account").click()
+        expect(page.locator("body")).to_contain_text("You are read, with the role read")
+        page.go_back()
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_label("Your token")).to_be_visible()
+        page.goto(gateway.url)
+        assert page.url.endswith("/login?next=%2F")
+    page.close()
 
 
 def test_the_model_answers_with_probabilities_as_bars(page: Page, gateway: RunningGateway) -> None:

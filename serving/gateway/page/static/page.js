@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { path, texts, particulars, translations, classes, decided, several, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
+const { path, asks_who: asksWho, texts, particulars, translations, classes, decided, several, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 const MOST_PARTS = 12; // of an explanation; the smallest are put together
@@ -104,8 +104,9 @@ function body() {
 
 function showCurl() {
   const quoted = JSON.stringify(body()).replaceAll("'", "'\\''");
+  const token = asksWho ? `  -H "Authorization: Bearer $TOKEN" \\\n` : "";
   by("curl").textContent =
-    `curl -H 'Content-Type: application/json' \\\n  -d '${quoted}' \\\n  ${location.origin}${path}/predict/`;
+    `curl -H 'Content-Type: application/json' \\\n${token}  -d '${quoted}' \\\n  ${location.origin}${path}/predict/`;
 }
 
 function showModel() {
@@ -293,7 +294,7 @@ async function ask(event) {
       showExplanation();
       if (matchMedia("(max-width: 760px)").matches) by("answer").scrollIntoView();
     } else if (response.status === 422) showProblems(content.detail);
-    else showMessage("no_rules");
+    else showMessage({ 401: "logged_out", 403: "may_not_ask" }[response.status] ?? "no_rules");
   } catch {
     showMessage("failed");
   }
