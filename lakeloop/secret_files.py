@@ -22,14 +22,14 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-def ensure_secret(path: Path, content: str, end: str = "\n") -> None:
-    """Write a secret unless it is there; what is there stays, with its mode set to 600."""
+def ensure_secret(path: Path, content: str, end: str = "\n", mode: int = 0o600) -> None:
+    """Write a secret unless it is there; what is there stays, with its mode set."""
     if path.exists():
-        path.chmod(0o600)
+        path.chmod(mode)
     else:
-        write_secret(path, content, end)
+        write_secret(path, content, end, mode)
 
 
-def write_secret(path: Path, content: str, end: str = "\n") -> None:
-    """Replace the file at once; nobody but its owner could read it at any moment."""
-    write_text(path, content + end, mode=0o600)
+def write_secret(path: Path, content: str, end: str = "\n", mode: int = 0o600) -> None:
+    """Replace the file at once; with the mode as it is here nobody but its owner could read it at any moment."""
+    write_text(path, content + end, mode=mode)

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     auth: Literal["on", "off"] = "off"
     token: SecretStr = SecretStr("")
     token_file: Path | None = None
+    tokens: Path | None = None
 
     # A use case of the wall clock is played with a simulated one; the moment that it is, where it is not the real one.
     clock: str = ""

@@ -19,6 +19,8 @@ from console.platform.preparation import prepare
 from console.platform.status import FAILING, HEALTHY, STOPPED, ServiceStatus, service_states
 from console.platform.up import up
 from console.platform.use_case_states import use_case_states
+from lakeloop.access.generated import ensure_tokens, token_file
+from lakeloop.access.roles import ROLES
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.notifications import target_states
 from lakeloop.served_models import write_config
@@ -59,6 +61,8 @@ def up_command(only: OnlyOption = None, use_case: UseCaseOption = "") -> None:
     for name, problem in running.problems.items():
         _print_problem(name, problem)
     console.print(f"passwords of Airflow's users: {secret_files(settings).passwords}", soft_wrap=True)
+    if settings.asks_who:
+        console.print(f"tokens of the first start: {token_file(settings, '{' + ','.join(ROLES) + '}')}", soft_wrap=True)
     console.print("`lakeloop status` shows them, `lakeloop logs SERVICE -f` follows one, `lakeloop down` stops all")
 
 
@@ -66,13 +70,16 @@ def prepare_command(use_case: UseCaseOption = "") -> None:
     """Migrate Airflow's database, compile the pipelines where due, list the models; then the services may start.
 
     `lakeloop up` does it by itself. Containers run it once before the others; there Airflow's own variables count.
-    A use case whose contract has mistakes, or whose pipeline cannot be compiled, is told and harms no other.
+    A use case whose contract has mistakes, or whose pipeline cannot be compiled, is told and harms no other. With
+    LAKELOOP_AUTH=on it puts the tokens of the first start on record.
     """
     settings = _settings(use_case)
     check_served(settings)
     write_config(settings)  # a model server beside it does not start without
     log_folder(settings).mkdir(parents=True, exist_ok=True)
     airflow = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
+    if settings.asks_who:
+        ensure_tokens(settings)
     seen: set[str] = set()
     begun = time.monotonic()
     for steps in prepare(settings, {**service_environment(settings), **airflow}, _print_problem):

@@ -1,7 +1,9 @@
-"""A container's health check: `python -m console.platform.container_health URL [COMPONENT]`; exit code 0 if it works.
+"""A container's health check: `python -m console.platform.container_health URL [COMPONENT | --token FILE]`; exit code
+0 if it works.
 
 COMPONENT is for Airflow's parts without a port of their own, which report through the api-server: `scheduler`,
-`dag_processor`, `triggerer`. Standard library only, because every container runs it twice a minute.
+`dag_processor`, `triggerer`. FILE holds the token that the service asks for. Standard library only, because every
+container runs it twice a minute.
 """
 
 import http.client
@@ -9,15 +11,22 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 SECONDS = 10.0
 
 
-def problem(url: str, component: str = "") -> str:
+def problem(url: str, component: str = "", token_file: str = "") -> str:
     """What is wrong with the service at `url`, in one sentence; '' if it works."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=SECONDS) as answer:
+        shown = (
+            {"Authorization": f"Bearer {Path(token_file).read_text(encoding='utf-8').strip()}"} if token_file else {}
+        )
+    except OSError as error:
+        return f"its token cannot be read: {error}"
+    try:
+        with opener.open(urllib.request.Request(url, headers=shown), timeout=SECONDS) as answer:
             content = answer.read()
     except urllib.error.HTTPError as error:
         return f"{url} answers {error.code}"
@@ -37,10 +46,11 @@ def component_problem(url: str, content: bytes, component: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Exit code 0: it works, 1: it does not (standard error says why), 2: wrong use."""
-    if len(arguments) not in (1, 2):
-        sys.stderr.write("usage: python -m console.platform.container_health URL [COMPONENT]\n")
+    url, *more = arguments or [""]
+    if not url or len(more) > 2 or (len(more) == 2 and more[0] != "--token") or more == ["--token"]:
+        sys.stderr.write("usage: python -m console.platform.container_health URL [COMPONENT | --token FILE]\n")
         return 2
-    found = problem(*arguments)
+    found = problem(url, token_file=more[1]) if len(more) == 2 else problem(url, *more)
     if found:
         sys.stderr.write(f"{found}\n")
     return int(bool(found))

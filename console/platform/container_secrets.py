@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 from console.platform.generated_secrets import SERVICE_USER, ensure_secrets
+from lakeloop.access.generated import GENERATED, cookie_key_file, token_file
+from lakeloop.access.tokens import new_token
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import LakeloopError
 from lakeloop.secret_files import ensure_secret, secrets_folder
@@ -20,6 +22,8 @@ from lakeloop.settings import PROJECT, Settings, load_settings
 DATABASE_PASSWORD, DATABASE_PASSFILE = "postgresql-password", "postgresql-passfile"
 GRAFANA_PASSWORD, NOTEBOOKS_TOKEN, S3_IDENTITIES = "grafana-password", "notebooks-token", "s3-identities.json"
 NOTIFY_TARGETS = "notify-targets"
+OTHERS = ("prometheus", "alertmanager")
+"""Their images run as a user of their own, who must read their token: what keeps others out is the folder's mode."""
 FIRST_USER = 1000
 """Who owns the files where root made them: containers never run as root."""
 
@@ -38,6 +42,9 @@ def ensure_container_secrets(settings: Settings) -> Path:
     password = (folder / DATABASE_PASSWORD).read_text(encoding="utf-8").strip()
     ensure_secret(folder / DATABASE_PASSFILE, f"*:*:*:{SERVICE_USER}:{password}")  # libpq reads it: PGPASSFILE
     ensure_secret(folder / S3_IDENTITIES, json.dumps(_s3_identities()))
+    ensure_secret(cookie_key_file(settings), new_token())
+    for name in GENERATED:
+        ensure_secret(token_file(settings, name), new_token(), mode=0o644 if name in OTHERS else 0o600)
     ensure_secret(folder / NOTIFY_TARGETS, "# Where people are told, a URL a line: docs/monitoring.md")
     return folder
 

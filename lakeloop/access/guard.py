@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lakeloop.access.acting import not_enough
-from lakeloop.access.generated import cookie_key_file, ensure_tokens
+from lakeloop.access.generated import cookie_key, ensure_tokens
 from lakeloop.access.login import COOKIE, Login, is_own_page
 from lakeloop.access.roles import Role
 from lakeloop.access.tokens import token_hash, users_by_hash
@@ -37,12 +37,12 @@ def guarded(app: ASGIApp, settings: Settings, host: str, name: str, writes: Role
     whatever is no GET needs. A service that listens beyond loopback (`host`) without a guard says so.
 
     Raises:
+        WrongUseError: a token's file cannot be read, or the key of LAKELOOP_TOKENS is not there.
         LakeloopError: the operational database cannot be opened.
     """
     if settings.asks_who:
         ensure_tokens(settings)
-        key = cookie_key_file(settings).read_text(encoding="utf-8").strip()
-        return Guard(app, KnownTokens(settings), key, writes)
+        return Guard(app, KnownTokens(settings), cookie_key(settings), writes)
     if not _is_loopback(host):
         log.error(
             "event=open_to_everybody service=%s host=%s what=%r", name, host,
@@ -155,7 +155,9 @@ def _unknown(scope: Scope, has_token: bool, needed: Role) -> Response:
 
 
 def _refusal(status: int, problem: str) -> Response:
-    headers = {"cache-control": "no-store"} | ({"www-authenticate": 'Bearer realm="lakeloop"'} if status == 401 else {})
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"} | (
+        {"www-authenticate": 'Bearer realm="lakeloop"'} if status == 401 else {}
+    )
     content = json.dumps({"detail": [{"field": "", "msg": problem}]})
     return Response(content, status, headers, media_type="application/json")
 

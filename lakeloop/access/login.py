@@ -5,6 +5,7 @@ tell ports of a host apart, so who is logged in to one service of a home is logg
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +17,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope
 
 from lakeloop.access.roles import User
+
+log = logging.getLogger(__name__)
 
 COOKIE = "lakeloop_login"
 SECONDS = 12 * 3600
@@ -74,7 +77,9 @@ class Login:
         token = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
         found = self._user_of(token)
         if found is None:
+            log.warning("event=login_refused from=%s", request.client.host if request.client else "")
             return self._form(to, user, "This token is not known here, its time is over, or it was revoked.", 401)
+        log.info("event=login name=%s role=%s", found.name, found.role)
         answer = RedirectResponse(to, 303)
         secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         answer.set_cookie(

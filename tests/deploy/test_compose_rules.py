@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lakeloop.access.generated import GENERATED
 from tests.deploy import compose_rules as rules
 from tests.deploy.compose_file import FILE, read_compose
 from tests.deploy.compose_rules import RULES, Rule
@@ -96,6 +97,14 @@ def test_compose_refuses_what_is_no_compose_file(tmp_path: Path, compose: Compos
     broken.write_text(FILE.read_text().replace("condition: service_healthy", "condition: service_well", 1))
     with pytest.raises(AssertionError, match=r"service_well|depends_on"):
         read_compose(broken)
+
+
+def test_services_ask_who_acts_unless_that_is_switched_off(compose: Compose) -> None:
+    asked = {name for name, s in compose["services"].items() if s.get("environment", {}).get("LAKELOOP_AUTH") == "on"}
+    assert asked >= {"gateway", "monitor", "scheduler", "notebooks"}
+    assert read_compose(LAKELOOP_AUTH="off")["services"]["gateway"]["environment"]["LAKELOOP_AUTH"] == "off"
+    registered = {secret["source"] for secret in compose["services"]["prepare"]["secrets"]}
+    assert registered >= {f"token-{name}" for name in GENERATED}
 
 
 def test_the_user_and_the_use_case_are_the_variables_that_can_be_set(compose: Compose) -> None:

@@ -4,11 +4,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from console.platform.container_health import main, problem
+from lakeloop.access.generated import token_file
+from lakeloop.access.guard import guarded
 from lakeloop.served_models import config_path, write_config
 from lakeloop.settings import PROJECT, Settings
 from tests.http_answers import answering
+from tests.monitoring.running_service import running
 from tests.ports import free_port
 
 HEALTHY_SH = PROJECT / "deploy" / "serving" / "healthy.sh"
@@ -23,6 +27,16 @@ def test_a_service_is_well_if_it_answers_and_ill_if_not(capsys: pytest.CaptureFi
         assert capsys.readouterr().err == f"{url}/ill answers 503\n"
     assert main([f"{url}/health"]) == 1 and "does not answer" in capsys.readouterr().err
     assert main([]) == 2
+
+
+def test_a_service_that_asks_who_acts_is_shown_a_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asking = Settings(home=tmp_path / "home", auth="on")
+    with running(guarded(FastAPI(), asking, "127.0.0.1", "test", writes="ask")) as client:
+        url, token = f"{client.base_url}/docs", str(token_file(asking, "read"))
+        assert main([url]) == 1 and "answers 401" in capsys.readouterr().err
+        assert main([url, "--token", token]) == 0
+        assert main([url, "--token", f"{token}-gone"]) == 1 and "cannot be read" in capsys.readouterr().err
+    assert main([url, "--token"]) == main([url, "x", "y"]) == 2
 
 
 def test_a_component_of_airflow_is_as_the_api_server_says() -> None:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from lakeloop.access.acting import who_acts
-from lakeloop.access.generated import GENERATED, ensure_tokens, token_file
+from lakeloop.access.generated import GENERATED, cookie_key, ensure_tokens, token_file
 from lakeloop.access.roles import User
 from lakeloop.access.tokens import all_tokens, create_token, revoke_token, token_hash, users_by_hash
 from lakeloop.exceptions import NotAllowedError, NotFoundError, WrongUseError
@@ -97,6 +97,29 @@ def test_files_of_a_home_with_a_new_database_are_good_again(settings: Settings, 
     moved = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/other.db"})
     ensure_tokens(moved)
     assert users_by_hash(moved).keys() == users_by_hash(settings).keys()
+
+
+def test_given_tokens_are_put_on_record_and_their_folder_is_only_read(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "token-read").write_text("lakeloop_first\n")
+    given.chmod(0o500)
+    told = settings.model_copy(update={"tokens": given})
+    ensure_tokens(told)
+    assert {hashed: user.name for hashed, user in users_by_hash(told).items()} == {token_hash("lakeloop_first"): "read"}
+    with pytest.raises(WrongUseError, match=r"cookie-key is not there.*LAKELOOP_TOKENS"):
+        cookie_key(told)
+    given.chmod(0o700)
+    (given / "token-read").write_text("lakeloop_second\n")
+    ensure_tokens(told)
+    ensure_tokens(told)
+    assert set(users_by_hash(told)) == {token_hash("lakeloop_second")}
+    (given / "token-read").write_text("lakeloop_first\n")
+    ensure_tokens(told)
+    assert "event=token_was_revoked" in caplog.text and "lakeloop_first" not in caplog.text
+    assert [path.name for path in given.iterdir()] == ["token-read"]
 
 
 def test_who_acts_is_who_says_so_where_nobody_is_asked(settings: Settings) -> None:
