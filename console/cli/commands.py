@@ -229,7 +229,9 @@ COMMANDS = {
     "notify list": Command("notify", "Say what people were told, of all use cases, and what waits for a target."),
     "token create": Command("token", "Make somebody's token and show it, this once."),
     "token list": Command("token", "Say who has a token, with which role; never the tokens."),
-    "token revoke": Command("token", "End somebody's token: services refuse it within a second."),
+    "token revoke": Command(
+        "token", "End somebody's token: services refuse it within a second, and Airflow lets nobody in by that name."
+    ),
     "decisions list": Command(
         "decisions", "List the decisions, and the retrains that came to none or have not yet, the oldest first."
     ),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from console.cli.render import DIM, console, table
+from console.platform.generated_secrets import remove_airflow_user
 from lakeloop.access.acting import who_acts
 from lakeloop.access.generated import GENERATED
 from lakeloop.access.roles import ROLES
@@ -47,12 +48,13 @@ def list_command() -> None:
 
 
 def revoke_command(name: Annotated[str, typer.Argument(help="As `list` shows it.")]) -> None:
-    """End somebody's token: services refuse it within a second.
+    """End somebody's token: services refuse it within a second, and Airflow lets nobody in by that name.
 
     One that was made at the first start is made anew at the next.
     """
     settings = load_settings()
     token = revoke_token(settings, name, who_acts(settings, "administer"))
+    remove_airflow_user(settings, name)
     console.print(f"the token of {token.name}, with the role {token.role}, is good no more")
 
 

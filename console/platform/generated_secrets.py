@@ -67,13 +67,32 @@ def airflow_users(settings: Settings) -> dict[str, str]:
     return {user.name: AIRFLOW_ROLES[user.role] for user in people} | ROLES
 
 
+def remove_airflow_user(settings: Settings, name: str) -> None:
+    """Take the password of somebody whose token was revoked: Airflow, which reads them at each login, lets nobody in by
+    that name. Those that Airflow always has stay.
+
+    Raises:
+        WrongUseError: the file of passwords cannot be read.
+    """
+    path = secret_files(settings).passwords
+    if name in ROLES or not path.exists():
+        return
+    passwords = _passwords(path)
+    if passwords.pop(name, None) is not None:
+        write_secret(path, json.dumps(passwords))
+
+
 def _add_users(path: Path, users: Iterable[str]) -> None:
+    passwords = _passwords(path)
+    missing = set(users) - passwords.keys()
+    if missing:
+        write_secret(path, json.dumps({**passwords, **{user: secrets.token_urlsafe(24) for user in sorted(missing)}}))
+
+
+def _passwords(path: Path) -> dict[str, str]:
     try:
-        passwords = json.loads(path.read_text(encoding="utf-8"))
-        missing = set(users) - passwords.keys()
-    except (OSError, ValueError, AttributeError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise WrongUseError(
             f"{path} cannot be read as Airflow's passwords ({error}); mend it, or remove it for new ones"
         ) from error
-    if missing:
-        write_secret(path, json.dumps({**passwords, **{user: secrets.token_urlsafe(24) for user in sorted(missing)}}))

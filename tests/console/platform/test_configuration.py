@@ -11,7 +11,7 @@ import yaml
 from console.platform.airflow_environment import airflow_environment
 from console.platform.alerting_files import with_ports, write_alerting_files
 from console.platform.environment import service_environment
-from console.platform.generated_secrets import ensure_secrets, secret_files
+from console.platform.generated_secrets import ensure_secrets, remove_airflow_user, secret_files
 from console.platform.paths import control_socket, platform_folder
 from console.platform.services import Service, platform_services
 from console.platform.supervisor import Supervisor, config_text
@@ -169,3 +169,6 @@ def test_who_has_a_token_is_a_user_of_airflow_with_the_same_role(settings: Setti
     assert set(users.split(",")) == {"admin:admin", "demo:user", "lakeloop:op", "ann:user", "rita:viewer"}
     assert set(json.loads(files.passwords.read_text())) == {"admin", "demo", "lakeloop", "ann", "rita"}
     assert "ann" not in airflow_environment(settings)["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"]
+    for name in ("ann", "admin", "nobody"):
+        remove_airflow_user(settings, name)
+    assert set(json.loads(files.passwords.read_text())) == {"admin", "demo", "lakeloop", "rita"}
