@@ -54,7 +54,10 @@ def authorization(token: str) -> dict[str, str]:
 
 def not_enough(user: User, needed: Role, what: str) -> str:
     """That a role is not enough, in words."""
-    return f"{what} needs the role {needed}; the token of {user.name} has the role {user.role}"
+    return (
+        f"{what} needs the role {needed}; the token of {user.name} has the role {user.role}: whoever administers makes "
+        f"one that may, by `lakeloop token create --name NAME --role {needed}`"
+    )
 
 
 def system_user() -> str:
