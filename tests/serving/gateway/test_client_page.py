@@ -33,6 +33,7 @@ def page(browser: Browser, gateway: RunningGateway, request: pytest.FixtureReque
     opened.close()
 
 
+@pytest.mark.long
 def test_who_may_only_read_is_told_so_and_logs_out_again(browser: Browser, settings: Settings) -> None:
     asking = settings.model_copy(update={"auth": "on"})
     page = browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
