@@ -77,7 +77,7 @@ class ThisMachine:
         return self.ports[name, port]
 
     def _mounts(self, name: str, service: Service) -> dict[str, str]:
-        """Container path -> path here, longest first; mounted files are copied, with hosts and ports translated."""
+        """Container path -> path here, longest first; mounted files are copied and translated."""
         found = {"/opt/lakeloop": str(PROJECT), "/run/secrets": str(self.secrets), "/tmp": str(self.folder / "tmp")}
         found |= {path: str(program) for path, program in IMAGES_PROGRAMS.items()}
         for volume in service.get("volumes", []):
@@ -97,7 +97,8 @@ class ThisMachine:
         for path in [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file()):
             place = target / path.relative_to(source) if path != source else target
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(self._addresses(name, path.read_text(encoding="utf-8")), encoding="utf-8")
+            told = self._addresses(name, path.read_text(encoding="utf-8"))
+            place.write_text(told.replace("/run/secrets/", f"{self.secrets}/"), encoding="utf-8")
 
     def _words(self, name: str, words: list[str], mounts: dict[str, str]) -> list[str]:
         """A command line; a service's name is an address only after `--host`, and may be a subcommand elsewhere."""
