@@ -87,7 +87,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, known: KnownTokens, key: str, writes: Role) -> None:
         self._app, self._known, self._writes = app, known, writes
-        self._login = Login(key, lambda token: known.users.get(token_hash(token)))
+        self._login = Login(key, lambda: known.users)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -102,7 +102,7 @@ class Guard:
             return
         path, safe = scope["path"], scope["method"] in SAFE
         token, cookie = _shown(scope)
-        user = self._known.users.get(token_hash(token)) if token else self._login.user(cookie, self._known.users)
+        user = self._known.users.get(token_hash(token)) if token else self._login.user(cookie)
         if path in self._login.paths:
             answer = await self._login.answer(scope, receive, None if token else user)
         elif path in OPEN:

@@ -1,4 +1,4 @@
-"""Logging in with a token, for browsers: a form, and a signed cookie that names the token by its number.
+"""Logging in with a token, for browsers: a form, and a signed cookie that names the token by its hash.
 
 The cookie is HttpOnly and SameSite=Lax, and good for half a day, unless the token is revoked before. Browsers do not
 tell ports of a host apart, so who is logged in to one service of a home is logged in to all.
@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope
 
 from lakeloop.access.roles import User
+from lakeloop.access.tokens import token_hash
 
 log = logging.getLogger(__name__)
 
@@ -33,27 +34,27 @@ HEADERS = {
 
 
 class Login:
-    """The form, and who the cookie says is logged in; `user_of` gives whose token one is."""
+    """The form, and who the cookie says is logged in; `users` gives who has a token that is good, by its hash."""
 
     paths = (LOGIN, LOGOUT)
 
-    def __init__(self, key: str, user_of: Callable[[str], User | None]) -> None:
+    def __init__(self, key: str, users: Callable[[], Mapping[str, User]]) -> None:
         self._signer = URLSafeTimedSerializer(
             key, salt="lakeloop login", signer_kwargs={"digest_method": hashlib.sha256}
         )
-        self._user_of = user_of
+        self._users = users
         page = Path(__file__).with_name("login.html").read_text(encoding="utf-8")
         self._page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(page)
 
-    def user(self, cookie: str, users: Mapping[str, User]) -> User | None:
+    def user(self, cookie: str) -> User | None:
         """Who is logged in by the cookie, if the token is still good."""
         if not cookie:
             return None
         try:
-            number = self._signer.loads(cookie, max_age=SECONDS)
+            hashed = self._signer.loads(cookie, max_age=SECONDS)
         except BadData:
             return None
-        return next((user for user in users.values() if user.token_id == number), None)
+        return self._users().get(hashed)
 
     async def answer(self, scope: Scope, receive: Receive, user: User | None) -> Response:
         """What /login and /logout answer; `user` is who is logged in already."""
@@ -75,7 +76,8 @@ class Login:
             if len(body) > MOST_BYTES:
                 return self._form(to, user, "That is no token: it is too long.", 413)
         token = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
-        found = self._user_of(token)
+        hashed = token_hash(token)
+        found = self._users().get(hashed)
         if found is None:
             log.warning("event=login_refused from=%s", request.client.host if request.client else "")
             return self._form(to, user, "This token is not known here, its time is over, or it was revoked.", 401)
@@ -83,7 +85,7 @@ class Login:
         answer = RedirectResponse(to, 303)
         secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         answer.set_cookie(
-            COOKIE, self._signer.dumps(found.token_id), max_age=SECONDS, httponly=True, samesite="lax", secure=secure
+            COOKIE, self._signer.dumps(hashed), max_age=SECONDS, httponly=True, samesite="lax", secure=secure
         )  # fmt: skip
         return answer
 

@@ -12,11 +12,10 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True)
 class User:
-    """Whose token it is; `token_id` tells tokens of the same name apart."""
+    """Whose token it is."""
 
     name: str
     role: Role
-    token_id: int = 0
 
     def may(self, needed: Role) -> bool:
         """Whether the role is enough.

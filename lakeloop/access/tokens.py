@@ -118,9 +118,9 @@ def all_tokens(settings: Settings) -> tuple[Token, ...]:
 
 def users_by_hash(settings: Settings) -> dict[str, User]:
     """Who has a token that is good, by the token's hash."""
-    query = select(tokens.c.hash, tokens.c.name, tokens.c.role, tokens.c.id).where(_good())
+    query = select(tokens.c.hash, tokens.c.name, tokens.c.role).where(_good())
     with engine(settings.operational_db).connect() as connection:
-        return {row.hash: User(row.name, row.role, row.id) for row in connection.execute(query)}
+        return {row.hash: User(row.name, row.role) for row in connection.execute(query)}
 
 
 def was_ever(settings: Settings, token: str) -> bool:
