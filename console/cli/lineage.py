@@ -36,6 +36,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "decision": ("outcome", "winner", "chosen by"),
     "run": ("trigger", "run"),
     "event": ("at", "key"),
+    "release": ("by", "why", "at"),
     "scoring": ("rows", "not scored yet", "switched off", "Airflow run"),
     "request": ("by", "reason", "asked", "first", "last"),
 }

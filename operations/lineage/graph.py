@@ -10,7 +10,7 @@ from lakeloop.frozen_model import FrozenModel
 
 NodeKind = Literal[
     "file", "bronze", "silver", "gold", "event", "run", "export", "execution", "artifact", "model", "verdict",
-    "decision", "version", "card", "request", "scoring",
+    "decision", "release", "version", "card", "request", "scoring",
 ]  # fmt: skip
 KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
 """In the order of the flow: what is made of what, from left to right."""

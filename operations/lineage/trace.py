@@ -8,7 +8,7 @@ from lakehouse.storage.layout import SCORES, TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.lineage import decision_side, lake_side, pipeline_side, request_side, score_side
+from operations.lineage import decision_side, lake_side, pipeline_side, release_side, request_side, score_side
 from operations.lineage.card_side import add_cards
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.graph import Lineage, LineageDraft
@@ -34,6 +34,7 @@ def trace_request(use_case: UseCase, request_id: str) -> Lineage:
             draft.add("version", item, f"model version {version}")
             draft.gap(f"the model that answered is not known any more: {missing}")
         draft.link(item, request)
+        release_side.add_releases_of(draft, use_case, version)
     return _finish(draft, use_case, request)
 
 
@@ -46,6 +47,7 @@ def trace_model(use_case: UseCase, version: str) -> Lineage:
     draft = LineageDraft()
     with open_store(use_case.settings) as store:
         _add_model(draft, use_case, store, version)
+    release_side.add_releases_of(draft, use_case, version)
     request_side.add_requests_of(draft, use_case, version)
     score_side.add_scores_of(draft, use_case, version)
     return _finish(draft, use_case, pipeline_side.version_item(version))
