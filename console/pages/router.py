@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 
 from console.pages.counting import Counting
 from console.pages.model import model_page, window_statistics
+from console.pages.release import DOES, decide_by_form, release_of
 from console.pages.run_cache import KnownRuns
 from console.pages.site import EVIDENTLY_POLICY, HEADERS, STATIC, Site
 from console.pages.start import for_browser, services, start_page
@@ -21,7 +22,7 @@ from console.report.contribution_figures import contribution_figures
 from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
 from console.report.model_card_page import card_markdown, card_of, card_values
-from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
+from lakeloop.exceptions import BusyError, LakeloopError, NotAllowedError, NotFoundError, WrongUseError
 from lakeloop.model_folders import pushed_at
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
@@ -116,7 +117,8 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
         serving = run.pushed_version != "" and run.pushed_version == present.serving()
         return html(
             "model.html", page=page, pictures=pictures, pushed=pushed, lineage=lineage, statistics=page.statistics,
-            measured=None, window_anomalies=(), serving=serving, baselines=MEANINGS,
+            measured=None, window_anomalies=(), serving=serving, baselines=MEANINGS, does=DOES,
+            release=release_of(use_case, run.pushed_version) if run.pushed_version else None,
         )  # fmt: skip
 
     def unknown_model(version: str) -> HTMLResponse:
@@ -132,6 +134,17 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
             if run is None
             else model_html(run, f"{place.root}/lineage/model/{version}?embedded=1")
         )
+
+    @router.post("/models/{version}/release")
+    async def decide(version: str, request: Request) -> Response:
+        try:
+            await asyncio.to_thread(decide_by_form, use_case, version, await request.body(), request.scope)
+        except LakeloopError as problem:
+            page = missing(f"Model version {version}", problem)
+            kinds = ((NotAllowedError, 403), (BusyError, 409))
+            page.status_code = next((code for kind, code in kinds if isinstance(problem, kind)), page.status_code)
+            return page
+        return RedirectResponse(f"{place.root}/models/{version}#release", 303)
 
     @router.get("/models/{version}/card")
     def card(version: str) -> HTMLResponse:

@@ -66,4 +66,10 @@ for (const form of document.querySelectorAll("form[data-window]")) {
   form.addEventListener("submit", (event) => { event.preventDefault(); showWindow(form); });
 }
 
+for (const form of document.querySelectorAll("form[data-confirm]")) {
+  form.addEventListener("submit", (event) => {
+    if (!confirm(`${event.submitter.textContent} ${form.dataset.confirm}?`)) event.preventDefault();
+  });
+}
+
 document.querySelector(".chooser")?.addEventListener("change", (event) => location.assign(event.target.value));

@@ -15,11 +15,14 @@ from playwright.sync_api import Browser
 from console.pages.run_cache import KnownRuns
 from console.pages.start import for_browser
 from lakehouse.gold.decisions import record_decision
+from lakeloop.access.acting import system_user
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
+from lakeloop.model_folders import SAVED_MODEL, models_folder
+from lakeloop.releases import read_entries, read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import Reference
@@ -143,6 +146,74 @@ def test_the_start_page_and_a_models_page_agree_on_what_serves(
         assert f"<b>{shown}</b><span>model version that serves" in client.get("/").text
         assert ("it serves now" in client.get(f"/models/{SERVES}").text) == (serving == SERVES)
         assert "it serves now" not in client.get(f"/models/{OLD}").text
+
+
+def pushed(settings: Settings, *versions: str) -> None:
+    for version in versions:
+        folder = models_folder(settings, "insurance") / version
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SAVED_MODEL).touch()
+
+
+def test_a_hand_is_laid_on_a_release_from_a_models_page(told: Settings, client: TestClient) -> None:
+    pushed(told, OLD)
+    page, form = f"/models/{SERVES}", f"/models/{SERVES}/release"
+    assert "It is the champion since 2023-11-14 22:14 UTC." in client.get(page).text
+    done = client.post(form, data={"action": "rollback", "why": "it is <slow>"}, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, f"{page}#release")
+    state = read_release(told, "insurance")
+    assert state.champion == OLD and state.by is not None
+    assert (state.by.who, state.by.why) == (system_user(), "it is <slow>")
+    old = client.get(f"/models/{OLD}").text
+    assert f"by {system_user()}: it is &lt;slow&gt;." in old and ">Roll back</button>" in old
+    assert ">Promote</button>" in client.get(page).text and ">Roll back</button>" not in client.get(page).text
+
+
+@pytest.mark.parametrize(
+    ("version", "form", "headers", "code", "said"),
+    [
+        (SERVES, {"action": "pin"}, {}, 400, "say why"),
+        (SERVES, {"action": "drop", "why": "x"}, {}, 400, "is none of promote, pin, unpin"),
+        (SERVES, {"action": "promote", "why": "x"}, {}, 400, "serves already"),
+        (OLD, {"action": "rollback", "why": "x"}, {}, 409, f"version {OLD} does not serve any more"),
+        ("9", {"action": "pin", "why": "x"}, {}, 404, "there is no pushed version 9"),
+        (SERVES, {"action": "pin", "why": "x"}, {"origin": "http://evil.example"}, 403, "a page of another site"),
+        (SERVES, {"action": "pin", "why": "x"}, {"sec-fetch-site": "cross-site"}, 403, "a page of another site"),
+    ],
+)
+def test_a_release_that_is_not_possible_is_a_sentence_and_changes_nothing(
+    told: Settings,
+    client: TestClient,
+    version: str,
+    form: dict[str, str],
+    headers: dict[str, str],
+    code: int,
+    said: str,
+) -> None:
+    pushed(told, OLD)
+    answer = client.post(f"/models/{version}/release", data=form, headers=headers)
+    assert answer.status_code == code and said in answer.text
+    assert read_entries(told, "insurance") == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_release_is_asked_for_its_reason_and_confirmed_in_a_browser(
+    told: Settings, site: FastAPI, browser: Browser, width: int
+) -> None:
+    pushed(told, OLD)
+    with served(site) as url, watched(browser) as opened:
+        page = opened(f"{url}/models/{SERVES}", width)
+        asked = list[str]()
+        page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+        button = page.get_by_role("button", name="Pin")
+        button.click()
+        assert asked == [], "a browser asks for the reason first"
+        page.get_by_label("Why").fill("the year's end")
+        button.click()
+        page.get_by_text("It is pinned by").wait_for()
+        assert asked == [f"Pin version {SERVES}?"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert read_release(told, "insurance").pinned
 
 
 @pytest.mark.parametrize(
