@@ -55,7 +55,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="module")
 def served(trained: Trained) -> Iterator[httpx.Client]:
-    with running_server({"tickets": trained.folder.parent}) as running, httpx.Client(base_url=running.url) as client:
+    with (
+        running_server({"tickets": trained.folder.parent}) as running,
+        httpx.Client(base_url=running.url, timeout=60) as client,
+    ):
         yield client
 
 

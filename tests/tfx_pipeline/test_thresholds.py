@@ -64,7 +64,10 @@ def trained(churn: Contract, tmp_path_factory: pytest.TempPathFactory) -> Traine
 
 @pytest.fixture(scope="module")
 def served(trained: Trained) -> Iterator[httpx.Client]:
-    with running_server({"churn": trained.folder.parent}) as running, httpx.Client(base_url=running.url) as client:
+    with (
+        running_server({"churn": trained.folder.parent}) as running,
+        httpx.Client(base_url=running.url, timeout=60) as client,
+    ):
         yield client
 
 

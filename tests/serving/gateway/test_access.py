@@ -64,7 +64,7 @@ def test_no_token_is_in_the_log(guarded_settings: Settings, tmp_path_factory: py
     path = tmp_path_factory.mktemp("log") / "gateway.log"
     with path.open("w") as log, running_gateway(guarded_settings, log_to=log) as running:
         token = token_file(guarded_settings, "read").read_text().strip()
-        httpx.get(f"{running.url}/health", headers={"authorization": f"Bearer {token}"}, trust_env=False)
-        httpx.post(f"{running.url}/login", data={"token": token}, trust_env=False)
+        httpx.get(f"{running.url}/health", headers={"authorization": f"Bearer {token}"}, timeout=60, trust_env=False)
+        httpx.post(f"{running.url}/login", data={"token": token}, timeout=60, trust_env=False)
     written = path.read_text()
     assert token not in written and token[-20:] not in written

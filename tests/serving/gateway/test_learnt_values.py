@@ -26,7 +26,7 @@ def gateway(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         home = tmp_path_factory.mktemp("home")
         settings = load_settings(home=home, use_case="trips", use_cases=USE_CASES["trips"], model_server_url=server.url)
         with running_gateway(settings) as running:
-            eventually(lambda: httpx.get(f"{running.url}/health").json()["model_answers"])
+            eventually(lambda: httpx.get(f"{running.url}/health", timeout=60).json()["model_answers"])
             yield running
 
 
@@ -45,7 +45,7 @@ def test_the_form_suggests_what_was_learnt_and_sends_it(gateway: RunningGateway,
 
 
 def test_the_api_s_examples_have_the_commonest(gateway: RunningGateway) -> None:
-    paths = httpx.get(f"{gateway.url}/openapi.json").json()["paths"]
+    paths = httpx.get(f"{gateway.url}/openapi.json", timeout=60).json()["paths"]
     one, batch = (
         paths[path]["post"]["requestBody"]["content"]["application/json"]["example"]
         for path in ("/predict/", "/predict/batch")
@@ -57,8 +57,8 @@ def test_the_api_s_examples_have_the_commonest(gateway: RunningGateway) -> None:
 def test_without_a_model_there_is_nothing_to_suggest(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, use_case="trips", use_cases=USE_CASES["trips"], model_server_url=NOWHERE)
     with running_gateway(settings) as alone:
-        assert "datalist" not in httpx.get(alone.url).text
-        path = httpx.get(f"{alone.url}/openapi.json").json()["paths"]["/predict/"]
+        assert "datalist" not in httpx.get(alone.url, timeout=60).text
+        path = httpx.get(f"{alone.url}/openapi.json", timeout=60).json()["paths"]["/predict/"]
         assert path["post"]["requestBody"]["content"]["application/json"]["example"]["company"] == "text"
 
 

@@ -15,11 +15,11 @@ import pytest
 from lakeloop.model_folders import models_folder
 from lakeloop.releases import decide
 from lakeloop.settings import PROJECT, Settings
-from serving.gateway.process import running_gateway
 from serving.model_server.process import stop
 from tests.command_line import COMMAND
 from tests.serving.gateway.conftest import body
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway
 
 CASE = "insurance"
 
@@ -73,7 +73,7 @@ class Asking(threading.Thread):
         self.answers: list[tuple[int, str | None]] = []
 
     def run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30) as client:
+        with httpx.Client(base_url=self._url, timeout=60) as client:
             while not self._stopping.is_set():
                 answer = client.post("/predict/", json=body())
                 self.answers.append((answer.status_code, answer.json().get("model_version")))
@@ -87,7 +87,7 @@ def test_a_release_takes_effect_under_load_without_a_failed_request(served: Sett
     with running_gateway(served) as gateway:
 
         def answered_by(version: str) -> None:
-            eventually(lambda: httpx.get(f"{gateway.url}/health").json()["model_version"] == version)
+            eventually(lambda: httpx.get(f"{gateway.url}/health", timeout=60).json()["model_version"] == version)
 
         answered_by("3")
         asking = Asking(gateway.url)

@@ -135,7 +135,7 @@ def test_a_changed_contract_is_in_force_and_old_answers_stay(client: httpx.Clien
 
 def test_a_broken_use_case_harms_no_other_at_the_start(several: Settings, folder: Path) -> None:
     (folder / "stays" / CONTRACT_FILE).write_text("use_case: [")
-    with running_gateway(several) as gateway, httpx.Client(base_url=gateway.url) as client:
+    with running_gateway(several) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         assert client.post("/predict/", json=body()).status_code == 200
         assert states(client)["stays"] == "refused"
         assert "use case stays is not served: " in client.post("/stays/predict/", json={}).json()["detail"][0]["msg"]
@@ -143,7 +143,7 @@ def test_a_broken_use_case_harms_no_other_at_the_start(several: Settings, folder
 
 def test_those_named_are_served_alone(several: Settings) -> None:
     narrowed = several.model_copy(update={"served_use_cases": "insurance"})
-    with running_gateway(narrowed) as gateway, httpx.Client(base_url=gateway.url) as client:
+    with running_gateway(narrowed) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         assert list(states(client)) == ["insurance"]
         assert client.post("/stays/predict/", json={}).status_code == 404
     with pytest.raises(GatewayStartError), running_gateway(several.model_copy(update={"served_use_cases": "claims"})):

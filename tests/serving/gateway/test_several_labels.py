@@ -40,7 +40,7 @@ def home(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def gateway(home: Settings) -> Iterator[RunningGateway]:
     with running_gateway(home) as running:
-        eventually(lambda: httpx.get(f"{running.url}/health").json()["model_answers"])
+        eventually(lambda: httpx.get(f"{running.url}/health", timeout=60).json()["model_answers"])
         yield running
 
 
@@ -78,7 +78,8 @@ def test_the_set_is_logged_and_told_again_by_the_next_gateway(home: Settings, ga
 
 
 def test_openapi_lists_the_labels(gateway: RunningGateway) -> None:
-    fields = httpx.get(f"{gateway.url}/openapi.json").json()["components"]["schemas"]["PredictAnswer"]["properties"]
+    schemas = httpx.get(f"{gateway.url}/openapi.json", timeout=60).json()["components"]["schemas"]
+    fields = schemas["PredictAnswer"]["properties"]
     assert fields["labels"]["items"]["enum"] == ["billing", "login", "outage"] and "prediction" not in fields
 
 

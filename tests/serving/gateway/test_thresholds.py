@@ -36,7 +36,7 @@ def home(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def gateway(home: Settings) -> Iterator[RunningGateway]:
     with running_gateway(home) as running:
-        eventually(lambda: httpx.get(f"{running.url}/health").json()["model_answers"])
+        eventually(lambda: httpx.get(f"{running.url}/health", timeout=60).json()["model_answers"])
         yield running
 
 
@@ -57,7 +57,7 @@ def test_the_class_goes_by_the_threshold_and_not_by_the_highest_probability(gate
 
 def test_health_tells_it_before_anybody_asked(home: Settings) -> None:
     with running_gateway(home) as fresh:
-        health = eventually(lambda: (h := httpx.get(f"{fresh.url}/health").json())["model_answers"] and h)
+        health = eventually(lambda: (h := httpx.get(f"{fresh.url}/health", timeout=60).json())["model_answers"] and h)
         assert (health["model_version"], health["threshold"]) == ("1", 0.2)
 
 
@@ -77,7 +77,8 @@ def test_it_is_logged_with_the_class_and_told_again_by_the_next_gateway(
 
 
 def test_openapi_says_of_which_class_it_is(gateway: RunningGateway) -> None:
-    fields = httpx.get(f"{gateway.url}/openapi.json").json()["components"]["schemas"]["PredictAnswer"]["properties"]
+    schemas = httpx.get(f"{gateway.url}/openapi.json", timeout=60).json()["components"]["schemas"]
+    fields = schemas["PredictAnswer"]["properties"]
     assert "the model answers tip from this probability of it on" in fields["threshold"]["description"]
 
 
