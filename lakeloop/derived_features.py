@@ -6,15 +6,14 @@ replayed. So there is no second meaning that could differ. Values go in and out 
 """
 
 import hashlib
-import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import DECIMAL_DIGITS, DECIMAL_PLACES, not_allowed
@@ -23,7 +22,7 @@ from lakeloop.contract.time_features import seconds_of
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.model_input import as_carried, request_rows
 from lakeloop.ordinary_values import has_ordinary, ordinary_value
-from lakeloop.own_code import code_sha256, failure_of, line_of, load_function
+from lakeloop.own_code import Foreign, Known, code_sha256, derived_by, line_of, load_derived, load_function
 from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -57,12 +56,12 @@ class Underived:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """One derived feature: its function, and the inputs without which it is not called; then what its values may be,
-    worked out once, since a request waits for it."""
+    """One derived feature: where its function begins, and the inputs without which that is not called; then what its
+    values may be, worked out once, since a request waits for it."""
 
     name: str
     feature: Feature
-    function: Callable[..., Any]
+    line: int
     inputs: tuple[str, ...]
     needed: frozenset[str]
     values: tuple[Any, ...] | None
@@ -78,57 +77,63 @@ class _Made:
         return low <= (seconds_of(value) if isinstance(value, date) else value) <= high
 
 
-class Derivation:
-    """The derived features of one use case, ready to be computed; pickled, it is loaded again from the same file.
+class Call(NamedTuple):
+    """What a function is called with for a row; it is not where an input that it needs is missing."""
 
-    >>> derivation.of({"fare": 12.0, "miles": 4.0})
-    ({'price_a_mile': 3.0}, [])
+    name: str
+    given: dict[str, Any]
+    is_made: bool
 
-    Raises:
-        OwnCodeError: the file cannot be imported, or has no function of a feature's name that takes what it is made of.
+
+class DerivedFeatures:
+    """What the functions of one use case's derived features are called with, and what becomes of what they give.
+
+    It calls none: `known` says of each by its feature's name what there is to know without that.
     """
 
-    def __init__(self, path: Path, contract: Contract) -> None:
+    def __init__(self, path: Path, contract: Contract, known: Mapping[str, Known]) -> None:
         self._path, self._contract = path, contract
-        self._made = tuple(_made(path, name, feature) for name, feature in contract.derived_features.items())
+        self._made = tuple(_made(name, feature, known[name]) for name, feature in contract.derived_features.items())
         inputs = dict.fromkeys(name for one in self._made for name in one.inputs)
         self.inputs: dict[str, Feature] = {name: contract.features[name] for name in inputs}
         self._decimals = [name for name, feature in self.inputs.items() if feature.type == "decimal"]
 
-    def __reduce__(self) -> tuple[type["Derivation"], tuple[Path, Contract]]:
-        return Derivation, (self._path, self._contract)
+    def calls(self, row: Mapping[str, Any]) -> list[Call]:
+        """The calls of a row, one a derived feature in the contract's order.
 
-    def of(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], list[Underived]]:
-        """The derived features of a row with the given ones, and of which of them it has no good value.
-
-        A function whose input is missing is not called, unless its parameter has a default: then that is taken. Where
-        arithmetic has no result (a division by 0, an infinity, NaN) the value is missing, as in `label.made`.
+        A function whose input is missing is not called, unless its parameter has a default: then that is taken.
         """
         if self._decimals:  # a table has ten places behind the point, a request as many as were sent
             row = {**row, **{n: _with_places(row[n]) for n in self._decimals if row[n] is not None}}
+        calls: list[Call] = []
+        for one in self._made:
+            given = {name: row[name] for name in one.inputs if row[name] is not None}
+            calls.append(Call(one.name, given, given.keys() >= one.needed))
+        return calls
+
+    def values(self, calls: Sequence[Call], found: Sequence[Any]) -> tuple[dict[str, Any], list[Underived]]:
+        """The derived features of a row by what its calls gave, and of which of them it has no good value.
+
+        Where arithmetic has no result (a division by 0, an infinity, NaN) the value is missing, as in `label.made`;
+        an OwnCodeError is that of a function that failed.
+        """
         values: dict[str, Any] = {}
         problems: list[Underived] = []
-        for one in self._made:
-            values[one.name], problem = self._value(one, row)
+        for one, call, gave in zip(self._made, calls, found, strict=True):
+            values[one.name], problem = self._value(one, call.given, gave)
             if problem is not None:
                 problems.append(problem)
         return values, problems
 
-    def _value(self, one: _Made, row: Mapping[str, Any]) -> tuple[Any, Underived | None]:
-        given = {name: row[name] for name in one.inputs if row[name] is not None}
-        try:
-            found = one.function(**given) if given.keys() >= one.needed else None
-        except ArithmeticError:
-            found = None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever others' code raises is told as theirs
-            failed = failure_of(error, self._path)
-            kind, _, said = failed.problem.partition(":")
+    def _value(self, one: _Made, given: Mapping[str, Any], found: Any) -> tuple[Any, Underived | None]:
+        if isinstance(found, OwnCodeError):
+            kind, _, said = found.problem.partition(":")
             told = "; ".join(filter(None, (said.strip(), _shown(given))))
-            return None, Underived(one.name, f"`{one.name}` is not known: {_place(failed)}, {kind}", told, True)
+            return None, Underived(one.name, f"`{one.name}` is not known: {_place(found)}, {kind}", told, True)
         try:
             value = _typed(one.feature, found)
         except TypeError as error:
-            where = _place(OwnCodeError(self._path, line_of(one.function), ""))
+            where = _place(OwnCodeError(self._path, one.line, ""))
             kind = f"`{one.name}` is no {one.feature.type}: {where}, gave {error}"
             return None, Underived(one.name, kind, f"{one.name} = {_cut(found)}", True)
         if value is not None and one.allows(value):
@@ -139,6 +144,36 @@ class Derivation:
             return None, None if one.feature.optional else missing
         about = f"{one.name} = {_cut(value)}; {_shown(given)}"
         return None, Underived(one.name, f"`{one.name}` is {_not_allowed(one.feature)}; {made_of}", about)
+
+
+class Derivation(DerivedFeatures):
+    """The derived features of one use case, ready to be computed; pickled, it is loaded again from the same file.
+
+    >>> derivation.of({"fare": 12.0, "miles": 4.0})
+    ({'price_a_mile': 3.0}, [])
+
+    Raises:
+        OwnCodeError: the file cannot be imported, or has no function of a feature's name that takes what it is made of.
+    """
+
+    def __init__(self, path: Path, contract: Contract) -> None:
+        loaded = {
+            name: load_derived(path, name, feature.derived_from or ())
+            for name, feature in contract.derived_features.items()
+        }
+        super().__init__(path, contract, {name: known for name, (_, known) in loaded.items()})
+        self._functions = {name: function for name, (function, _) in loaded.items()}
+
+    def __reduce__(self) -> tuple[type["Derivation"], tuple[Path, Contract]]:
+        return Derivation, (self._path, self._contract)
+
+    def of(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], list[Underived]]:
+        """The derived features of a row with the given ones, and of which of them it has no good value."""
+        calls = self.calls(row)
+        return self.values(calls, [self._called(call) if call.is_made else None for call in calls])
+
+    def _called(self, call: Call) -> Any:
+        return derived_by(self._functions[call.name], self._path, call.given)
 
 
 def derivation_of(use_case: UseCase) -> Derivation | None:
@@ -196,18 +231,9 @@ def try_derived(path: Path, contract: Contract) -> None:
             raise OwnCodeError(path, line_of(function), f"on ordinary values {problem.text}")
 
 
-def _made(path: Path, name: str, feature: Feature) -> _Made:
+def _made(name: str, feature: Feature, known: Known) -> _Made:
     inputs = feature.derived_from or ()
-    head = f"write `def {name}({', '.join(inputs)}):`"
-    function = load_function(path, name)
-    signature = inspect.signature(function)
-    try:
-        signature.bind(**dict.fromkeys(inputs))
-    except TypeError as error:
-        problem = f"`{name}` is derived from {', '.join(inputs)} by the contract: {error}; {head}"
-        raise OwnCodeError(path, line_of(function), problem) from None
-    optional = {one.name for one in signature.parameters.values() if one.default is not one.empty}
-    return _Made(name, feature, function, inputs, frozenset(inputs) - optional, feature.values, feature.limits)
+    return _Made(name, feature, known.line, inputs, frozenset(inputs) - known.optional, feature.values, feature.limits)
 
 
 def _typed(feature: Feature, value: Any) -> Any:
@@ -234,7 +260,7 @@ def _typed(feature: Feature, value: Any) -> Any:
         return value.astimezone(UTC)
     if feature.type in NUMBERS and isinstance(value, Real | Decimal) and not isinstance(value, bool):
         return _number(feature, value)
-    raise TypeError(f"a {type(value).__name__}")
+    raise TypeError(f"a {value.kind if isinstance(value, Foreign) else type(value).__name__}")
 
 
 def _number(feature: Feature, value: Any) -> float | int | Decimal | None:

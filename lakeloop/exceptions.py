@@ -113,3 +113,10 @@ class OwnCodeError(WrongUseError):
     def __init__(self, file: Path, line: int, problem: str) -> None:
         self.file, self.line, self.problem = file, line, problem
         super().__init__(f"{file}, line {line}: {problem}" if line else f"{file}: {problem}")
+
+    def __reduce__(self) -> "tuple[type[OwnCodeError], tuple[Path, int, str]]":
+        return type(self), (self.file, self.line, self.problem)
+
+
+class OwnCodeTooSlowError(OwnCodeError):
+    """A use case's own code did not answer in the time that it has, or ended its process."""

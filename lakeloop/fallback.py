@@ -176,6 +176,16 @@ def why_not_take(given: Given, task: Task = "classification") -> str:
     return NO_NUMBER if task == "regression" else NO_NUMBERS
 
 
+def why_unsure(contract: Contract, given: Given) -> str:
+    """Why the rules answer in place of a model that gave this; '' where it is as sure as the contract wants."""
+    if contract.fallback is None or contract.label.task == "regression":
+        return ""
+    known, _ = _known(given, len(contract.label.class_names))
+    sure = math.prod(max(one, 1 - one) for one in known) if contract.label.several else max(known)
+    below = contract.fallback.confidence_below
+    return f"low confidence: {_cut(sure)} is below {below:g}" if sure < below else ""
+
+
 def rules_answer(
     contract: Contract,
     rules: Rules,
@@ -248,12 +258,10 @@ def model_answer(contract: Contract, rules: Rules | None, row: Mapping[str, Any]
     if contract.label.task == "regression":
         number, lower, upper, *level = given
         return NumberPrediction(number, lower, upper, "model", OK, round(level[0], LEVEL_DIGITS) if level else None)
+    if rules is not None and (why := why_unsure(contract, given)):
+        return rules_answer(contract, rules, row, why, given)
     names = contract.label.class_names
     known, threshold = _known(given, len(names))
-    sure = math.prod(max(one, 1 - one) for one in known) if contract.label.several else max(known)
-    if contract.fallback is not None and rules is not None and sure < contract.fallback.confidence_below:
-        wanted = f"{_cut(sure)} is below {contract.fallback.confidence_below:g}"
-        return rules_answer(contract, rules, row, f"low confidence: {wanted}", given)
     if contract.label.several:
         answered = sum(1 << i for i, one in enumerate(known) if one >= ANSWERED_FROM)
     else:

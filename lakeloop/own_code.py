@@ -5,19 +5,39 @@ The process that a fetch runs in imports this module too: it needs the standard 
 
 import ast
 import hashlib
+import inspect
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from lakeloop.exceptions import LakeloopError, OwnCodeError
 
 _LOADED: dict[tuple[Path, str], ModuleType] = {}
 _ONE_AT_A_TIME = threading.RLock()
+
+
+class Known(NamedTuple):
+    """What is known of a function that nobody has called: where it begins, and its parameters that have a default."""
+
+    line: int
+    optional: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What stands for a value that cannot leave the process it was made in: its type, and how it shows itself."""
+
+    kind: str
+    shown: str
+
+    def __repr__(self) -> str:
+        return self.shown
 
 
 def load_module(path: Path) -> ModuleType:
@@ -49,6 +69,34 @@ def load_function(path: Path, name: str) -> Callable[..., Any]:
     if not callable(found):
         raise OwnCodeError(path, 0, f"it has no function `{name}`; write `def {name}(…):` in it")
     return found
+
+
+def load_derived(path: Path, name: str, inputs: Sequence[str]) -> tuple[Callable[..., Any], Known]:
+    """The function of a derived feature in that file.
+
+    Raises:
+        OwnCodeError: as `load_function`, or it cannot be called with what the feature is made of.
+    """
+    function = load_function(path, name)
+    signature = inspect.signature(function)
+    try:
+        signature.bind(**dict.fromkeys(inputs))
+    except TypeError as error:
+        of = ", ".join(inputs)
+        problem = f"`{name}` is derived from {of} by the contract: {error}; write `def {name}({of}):`"
+        raise OwnCodeError(path, line_of(function), problem) from None
+    optional = frozenset(one.name for one in signature.parameters.values() if one.default is not one.empty)
+    return function, Known(line_of(function), optional)
+
+
+def derived_by(function: Callable[..., Any], path: Path, given: Mapping[str, Any]) -> Any:
+    """What a function makes of these values: None where arithmetic has no result, an OwnCodeError where it fails."""
+    try:
+        return function(**given)
+    except ArithmeticError:
+        return None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever others' code raises is told as theirs
+        return failure_of(error, path)
 
 
 def line_of(function: Callable[..., Any]) -> int:

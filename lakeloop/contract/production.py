@@ -125,7 +125,7 @@ class Fallback(Section):
 
 
 class Requests(Section):
-    """The answered requests, which come back as a stream; `budget_ms` is what the model may take for one answer."""
+    """The answered requests, which come back as a stream; `budget_ms` is what model or own code may take for one."""
 
     description: Text
     budget_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
