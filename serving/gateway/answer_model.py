@@ -58,13 +58,17 @@ class Health(BaseModel):
     contract_problem: str = Field(
         description="why its newest contract is not in force and the one before goes on; empty if it is"
     )
+    own_code_problem: str = Field(
+        description="why its rules and derived features are held off for some seconds; empty if they are not"
+    )
     answers_kept: int = Field(description="answers remembered for repeated request ids")
 
     @property
     def problem(self) -> str:
         """Why it is degraded, the first reason of several; empty if it is not."""
         log_problem = self.request_log.problem if self.request_log is not None else ""
-        return self.contract_problem or self.model_problem or self.switches_problem or log_problem
+        own = self.own_code_problem
+        return self.contract_problem or own or self.model_problem or self.switches_problem or log_problem
 
 
 class UseCaseHealth(BaseModel):

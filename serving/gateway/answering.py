@@ -1,7 +1,6 @@
 """From what was asked to the answer: model or rules, once for each request id, logged and counted."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,20 +9,18 @@ from typing import Any, NamedTuple
 import orjson
 
 from lakeloop.contract import Contract
-from lakeloop.exceptions import OwnCodeError
-from lakeloop.fallback import AnyPrediction, Given, Rules, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.fallback import AnyPrediction, Given, model_answer, why_not_ask, why_not_take, why_unsure
 from lakeloop.request_record import RequestRecord, in_json
-from serving.exceptions import RefusedRequestError
 from serving.gateway.answer_forms import AnswerForm, form_of
 from serving.gateway.challenging import Challenging, Trial
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
 from serving.gateway.model_client import ModelClient, ModelOutcome, ModelReply, Unavailable
+from serving.gateway.own_code import OwnCode, RowForRules
 from serving.gateway.recent_answers import Pending, RecentAnswers
 from serving.gateway.refusal import refusal
 from serving.gateway.request_model import PredictionRequest
 from serving.gateway.switch_watch import SwitchedOff
-
-log = logging.getLogger(__name__)
+from serving.gateway.turns import in_turns
 
 
 class Decided(NamedTuple):
@@ -52,14 +49,14 @@ class Answering:
     def __init__(
         self,
         contract: Contract,
-        rules: Rules | None,
+        own_code: OwnCode,
         model: ModelClient,
         switched_off: Callable[[], SwitchedOff],
         metrics: Metrics,
         write: Callable[[bytes], None] | None,
         challenging: Challenging,
     ) -> None:
-        self._contract, self._rules, self._model = contract, rules, model
+        self._contract, self._own_code, self._model = contract, own_code, model
         self._switched_off, self._metrics, self._write = switched_off, metrics, write
         self._challenging = challenging
         self._form: AnswerForm = form_of(contract)
@@ -84,7 +81,7 @@ class Answering:
         made: dict[str, bytes] = {}
         try:
             if new:
-                made = self._finish(new, await self.decide(new), began)
+                await self._finish(new, await self.decide(new), began, made)
         finally:
             for row in new:
                 if row.request_id not in made:
@@ -100,17 +97,28 @@ class Answering:
         reasons = [why_not_ask(self._contract, row.features, off.segments, off.model) for row in requests]
         ask = [row for row, reason in zip(requests, reasons, strict=True) if not reason]
         said_of_rows = iter(await self._ask(ask) if ask else ())
-        decided: list[Decided] = []
-        for row, reason in zip(requests, reasons, strict=True):
-            if reason:
-                decided.append(Decided(self._by_rules(row.features, reason), None))
-                continue
-            said = next(said_of_rows)
-            if why := said.why or why_not_take(said.given, self._contract.label.task):
-                decided.append(Decided(self._by_rules(row.features, why), None, said.trial))
-            else:
-                decided.append(Decided(self._by_model(row.features, said.given), said.version, said.trial))
-        return decided
+        decided: list[Decided | None] = []
+        by_rules: list[tuple[RowForRules, _Said]] = []
+        async for piece in in_turns(list(zip(requests, reasons, strict=True))):
+            for row, reason in piece:
+                said = _Said(why=reason) if reason else next(said_of_rows)
+                if why := said.why or why_not_take(said.given, self._contract.label.task):
+                    by_rules.append(((row.features, why, None), said._replace(version="")))
+                    decided.append(None)
+                elif why := why_unsure(self._contract, said.given):
+                    by_rules.append(((row.features, why, said.given), said))
+                    decided.append(None)
+                else:
+                    answer = model_answer(self._contract, None, row.features, said.given)
+                    decided.append(Decided(answer, said.version, said.trial))
+        ruled = await self._own_code.ruled([row for row, _ in by_rules]) if by_rules else []
+        left = iter(
+            [
+                Decided(answer, said.version or None, said.trial)
+                for answer, (_, said) in zip(ruled, by_rules, strict=True)
+            ]
+        )
+        return [next(left) if one is None else one for one in decided]
 
     async def _ask(self, rows: Sequence[PredictionRequest]) -> list[_Said]:
         """What the champion gives of each row, and the challenger of its share; the champion where that one fails."""
@@ -132,45 +140,24 @@ class Answering:
                 said[id_] = _Said(trial.given, trial.challenger, "", trial)
         return [said[row.request_id] for row in rows]
 
-    def _by_rules(self, row: dict[str, Any], reason: str) -> AnyPrediction:
-        if self._rules is None:
-            raise refusal(503, f"{reason}; use case {self._contract.use_case} has no rules to answer instead")
-        try:
-            return rules_answer(self._contract, self._rules, row, reason)
-        except Exception as error:
-            raise self._rules_failed(error) from error
-
-    def _by_model(self, row: dict[str, Any], given: Given) -> AnyPrediction:
-        try:
-            return model_answer(self._contract, self._rules, row, given)
-        except Exception as error:  # unsure, so the rules were asked
-            raise self._rules_failed(error) from error
-
-    def _rules_failed(self, error: Exception) -> RefusedRequestError:
-        """The rules are the use case's own code: what they do wrong is said, and the gateway goes on."""
-        log.exception("event=rules_failed use_case=%s", self._contract.use_case)
-        what = (error.problem if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {error}")[:200]
-        return refusal(500, f"the rules of use case {self._contract.use_case} failed on this row ({what})")
-
-    def _finish(
-        self, requests: Sequence[PredictionRequest], decided: Sequence[Decided], began: float
-    ) -> dict[str, bytes]:
-        """Log, count and keep the answers; nothing here waits."""
-        made: dict[str, bytes] = {}
+    async def _finish(
+        self, requests: Sequence[PredictionRequest], decided: Sequence[Decided], began: float, made: dict[str, bytes]
+    ) -> None:
+        """Log, count and keep the answers, and put them into `made`; nothing here waits, but for others' turns."""
         latency = round((time.perf_counter() - began) * 1000, 3)
         now = datetime.now(UTC).isoformat()
         challenged = self._challenging.now is not None
-        for row, (answer, version, trial) in zip(requests, decided, strict=True):
-            logged = self._form.logged(answer)
-            if self._write is not None:
-                self._write(_line(row, logged, answer, version, now, latency))
-            if challenged:
-                self._challenging.answered(row, logged, answer, version, trial)
-            self._metrics.count(answer)
-            body = self.body(answer, version, row.request_id)
-            self.recent.keep(row.request_id, body)
-            made[row.request_id] = body
-        return made
+        async for piece in in_turns(list(zip(requests, decided, strict=True))):
+            for row, (answer, version, trial) in piece:
+                logged = self._form.logged(answer)
+                if self._write is not None:
+                    self._write(_line(row, logged, answer, version, now, latency))
+                if challenged:
+                    self._challenging.answered(row, logged, answer, version, trial)
+                self._metrics.count(answer)
+                body = self.body(answer, version, row.request_id)
+                self.recent.keep(row.request_id, body)
+                made[row.request_id] = body
 
     def body(self, answer: AnyPrediction, version: str | None, request_id: str) -> bytes:
         """The JSON a client gets."""

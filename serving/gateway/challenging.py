@@ -18,16 +18,17 @@ import orjson
 
 from lakeloop.challenger_log import challenger_log_folder
 from lakeloop.contract.release_plan import Stage
-from lakeloop.fallback import AnyPrediction, Given, Rules, model_answer, why_not_take
+from lakeloop.fallback import AnyPrediction, Given, why_not_take
 from lakeloop.releases import Release
 from lakeloop.request_record import in_json
 from lakeloop.use_case import UseCase
-from serving.exceptions import ModelNotServedError
+from serving.exceptions import ModelNotServedError, RefusedRequestError
 from serving.gateway.answer_forms import AnswerForm, form_of
 from serving.gateway.log_files import finish_dead_writers
 from serving.gateway.metrics import Metrics
 from serving.gateway.model_api import ModelApi
 from serving.gateway.model_client import ModelClient, ModelReply
+from serving.gateway.own_code import OwnCode
 from serving.gateway.request_log import RequestLog
 from serving.gateway.request_model import PredictionRequest
 
@@ -88,14 +89,14 @@ class Challenge:
     def __init__(
         self,
         use_case: UseCase,
-        rules: Rules | None,
+        own_code: OwnCode,
         budget: float,
         version: str,
         metrics: Metrics,
     ) -> None:
         self.version, self.share, self.champion = version, 0.0, ""
         self.stage: Stage = "shadow"
-        self._contract, self._rules, self._budget, self._metrics = use_case.contract, rules, budget, metrics
+        self._contract, self._own_code, self._budget, self._metrics = use_case.contract, own_code, budget, metrics
         self._task = use_case.contract.label.task
         self._form: AnswerForm = form_of(use_case.contract)
         self._api = ModelApi(use_case.settings.model_server, use_case.contract)
@@ -190,19 +191,18 @@ class Challenge:
             if isinstance(outcome, ModelReply):
                 given = outcome.given[place]
                 error = why_not_take(given, self._task)
-                said = None if error else self._answered(one.row, given)
+                said = None if error else await self._answered(one.row, given)
                 error = error or ("" if said else "the rules failed on this row")
             else:
                 error = outcome.why
             self._metrics.challenger("shadow", "failed" if error else "answered")
             self._write(one.row, one.champion, one.said, said, took, error, "shadow")
 
-    def _answered(self, row: PredictionRequest, given: Given) -> Mapping[str, Any] | None:
+    async def _answered(self, row: PredictionRequest, given: Given) -> Mapping[str, Any] | None:
         """What a client would have got; None where the rules, which were asked in its place, fail."""
         try:
-            answer = model_answer(self._contract, self._rules, row.features, given)
-        except Exception:  # the use case's own code
-            log.exception("event=rules_failed use_case=%s", self._contract.use_case)
+            answer = await self._own_code.answered(row.features, given)
+        except RefusedRequestError:
             return None
         return _said(self._form.logged(answer), answer)
 
@@ -246,12 +246,12 @@ class Challenging:
     def __init__(
         self,
         use_case: UseCase,
-        rules: Rules | None,
+        own_code: OwnCode,
         budget: float,
         release: Callable[[], Release],
         metrics: Metrics,
     ) -> None:
-        self._use_case, self._plan, self._rules = use_case, use_case.contract.release, rules
+        self._use_case, self._plan, self._own_code = use_case, use_case.contract.release, own_code
         self._budget, self._release, self._metrics = budget, release, metrics
         self._following: asyncio.Task[None] | None = None
         self.now: Challenge | None = None
@@ -319,7 +319,7 @@ class Challenging:
         if not release.challenger or plan is None:
             return
         if self.now is None:
-            begun = Challenge(self._use_case, self._rules, self._budget, release.challenger, self._metrics)
+            begun = Challenge(self._use_case, self._own_code, self._budget, release.challenger, self._metrics)
             await begun.start()
             self.now = begun
             log.info("event=challenge_followed use_case=%s version=%s", self._use_case.name, release.challenger)

@@ -1,12 +1,10 @@
-"""The circuit breaker before the model: a server that is down is not asked again by every request."""
-
-from serving.exceptions import ModelError, NoConnectionError
+"""The circuit breaker before what may fail: a model server or own code that is down is not asked by every request."""
 
 FAILURES_TO_OPEN = 3
 
 
 class Circuit:
-    """Open means: do not ask. A lost connection opens it at once, other failures when three calls in a row fail."""
+    """Open means: do not ask. A failure may open it at once, others do when three calls in a row fail."""
 
     def __init__(self) -> None:
         self.why = ""
@@ -14,14 +12,14 @@ class Circuit:
 
     @property
     def open(self) -> bool:
-        """Whether the model must not be asked now; `why` says what happened last."""
+        """Whether nobody must ask now; `why` says what happened last."""
         return bool(self.why)
 
-    def failed(self, failure: ModelError) -> None:
-        """Count a failed call."""
+    def failed(self, why: str, at_once: bool = False) -> None:
+        """Count a failed call; `at_once` opens it with this one."""
         self._failures += 1
-        if self.open or isinstance(failure, NoConnectionError) or self._failures >= FAILURES_TO_OPEN:
-            self.why = str(failure)
+        if self.open or at_once or self._failures >= FAILURES_TO_OPEN:
+            self.why = why
 
     def succeeded(self) -> None:
         """Close it."""

@@ -11,7 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from lakeloop.exceptions import LakeloopError
 from lakeloop.ordinary_values import LearntValues
 from lakeloop.releases import Release
-from serving.exceptions import ModelError, ModelNotServedError, ModelTooSlowError, VersionUnloadedError
+from serving.exceptions import (
+    ModelError,
+    ModelNotServedError,
+    ModelTooSlowError,
+    NoConnectionError,
+    VersionUnloadedError,
+)
 from serving.gateway.circuit import Circuit
 from serving.gateway.model_api import GivenRows, ModelApi, Row
 
@@ -165,7 +171,7 @@ class ModelClient:
         try:
             outcome = await self._predict(rows)
         except ModelError as failure:
-            self._circuit.failed(failure)
+            self._circuit.failed(str(failure), at_once=isinstance(failure, NoConnectionError))
             if self._circuit.open:
                 log.warning("event=model_circuit_open why=%r", str(failure))
             return Unavailable(str(failure))

@@ -4,7 +4,6 @@ import asyncio
 import logging
 
 from lakeloop.contract import Requests
-from lakeloop.fallback import load_rules
 from lakeloop.releases import read_release
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.switches import parse_segment
@@ -16,6 +15,7 @@ from serving.gateway.log_files import finish_dead_writers, newest_records
 from serving.gateway.metrics import Metrics
 from serving.gateway.model_api import ModelApi
 from serving.gateway.model_client import ModelClient
+from serving.gateway.own_code import OwnCode
 from serving.gateway.recent_answers import MOST_ANSWERS, MOST_FILES
 from serving.gateway.request_log import RequestLog
 from serving.gateway.switch_watch import SwitchWatch
@@ -24,33 +24,34 @@ log = logging.getLogger(__name__)
 
 
 class Parts:
-    """Model client, switches, request log, counters, the answering that joins them, and what explains answers.
+    """Model client, own code, switches, request log, counters, the answering that joins them, what explains answers.
 
     Raises:
         WrongUseError: a segment of the contract names no feature.
+        OwnCodeError: its rules or its `features.py` cannot be used.
     """
 
     def __init__(self, use_case: UseCase) -> None:
         contract = use_case.contract
         for text in contract.fallback.segments if contract.fallback else ():
             parse_segment(contract, text)
-        rules = load_rules(use_case)
         self.metrics = Metrics(use_case.name, contract.monitoring.window)
         budget = (contract.requests or Requests(description="not logged")).budget_ms / 1000
         api = ModelApi(use_case.settings.model_server, contract)
+        self.own_code = OwnCode(use_case, budget)
         self.model = ModelClient(
             api,
             budget,
             self.metrics.model_version,
             lambda: read_release(use_case.settings, use_case.name),
         )
-        self.challenging = Challenging(use_case, rules, budget, lambda: self.model.release, self.metrics)
+        self.challenging = Challenging(use_case, self.own_code, budget, lambda: self.model.release, self.metrics)
         self.switches = SwitchWatch(use_case)
         self._folder = request_log_folder(use_case)
         self.log = RequestLog(self._folder, self.metrics.log_failures.inc) if contract.requests else None
         self.answering = Answering(
             contract,
-            rules,
+            self.own_code,
             self.model,
             lambda: self.switches.now,
             self.metrics,
@@ -81,6 +82,7 @@ class Parts:
         await self.explaining.stop()
         await self.challenging.stop()
         await self.model.stop()
+        await self.own_code.stop()
         await self.switches.stop()
         if self.log is not None:
             await asyncio.to_thread(self.log.stop)
@@ -92,6 +94,11 @@ class Parts:
         self.metrics.watch("model_up", "1 while the model answers.", lambda: float(not self.model.problem))
         self.metrics.watch(
             "switches_stale", "1 while the switches cannot be read.", lambda: float(bool(self.switches.problem))
+        )
+        self.metrics.watch(
+            "own_code_held_off",
+            "1 while rules and derived features are held off, for they took too long.",
+            lambda: float(bool(self.own_code.problem)),
         )
         if self.log is not None:
             watched = self.log

@@ -27,12 +27,12 @@ from pydantic_core import PydanticCustomError
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
 from lakeloop.contract.periods import moment_of
-from lakeloop.derived_features import Derivation
 from lakeloop.ordinary_values import LearntValues, ordinary
 from lakeloop.request_record import EARLIEST, LATEST
 from serving.exceptions import RefusedRequestError
-from serving.gateway.refusal import problems_of, underived
+from serving.gateway.refusal import problems_of
 from serving.gateway.request_id import ID_CHARACTERS, LONGEST_ID, new_request_id
+from serving.gateway.turns import in_turns
 
 MOST_ROWS = 1000
 """Rows of one batch."""
@@ -48,7 +48,10 @@ _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
-    """One row to answer; `features` is flat, in the contract's order and types, `at` ISO 8601 in UTC."""
+    """One row to answer; `features` is flat, in the contract's order and types, `at` ISO 8601 in UTC.
+
+    As a request has it, it lacks the derived features.
+    """
 
     request_id: str
     key: str | None
@@ -59,17 +62,12 @@ class PredictionRequest:
 class RequestModel:
     """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it.
 
-    `now` is the moment (UTC) of a request that does not say when its event was. `derivation` makes the features that
-    requests do not have, where the contract has such.
+    `now` is the moment (UTC) of a request that does not say when its event was. Derived features, which requests do not
+    have, come later (`OwnCode.completed`).
     """
 
-    def __init__(
-        self,
-        contract: Contract,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        derivation: Derivation | None = None,
-    ) -> None:
-        self._contract, self._now, self._derivation = contract, now, derivation
+    def __init__(self, contract: Contract, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._contract, self._now = contract, now
         groups: dict[str | None, dict[str, Feature]] = {}
         for name, feature in contract.given_features.items():
             groups.setdefault(feature.group, {})[name] = feature
@@ -98,10 +96,10 @@ class RequestModel:
         """The row of a `/predict/` body. Raises RefusedRequestError (422)."""
         return self._as_request(self._validated(self.one, body))
 
-    def read_batch(self, body: bytes) -> list[PredictionRequest]:
+    async def read_batch(self, body: bytes) -> list[PredictionRequest]:
         """The rows of a `/predict/batch` body. Raises RefusedRequestError (422), which names a bad row's position."""
         batch: Any = self._validated(self.batch, body)
-        return [self._as_request(row, ("requests", place)) for place, row in enumerate(batch.requests)]
+        return [self._as_request(row) async for piece in in_turns(batch.requests) for row in piece]
 
     def example(self, learnt: LearntValues | None = None) -> dict[str, Any]:
         """A body that is valid and, in most use cases, ordinary; `learnt`: by the model that answers."""
@@ -117,7 +115,7 @@ class RequestModel:
         except ValidationError as error:
             raise RefusedRequestError(422, problems_of(error, self._contract, model is self.batch)) from None
 
-    def _as_request(self, request: Any, where: tuple[str | int, ...] = ()) -> PredictionRequest:
+    def _as_request(self, request: Any) -> PredictionRequest:
         features = {
             name: getattr(request if group is None else getattr(request, group), attribute)
             for name, group, attribute in self._places
@@ -126,19 +124,7 @@ class RequestModel:
         at = request.at or features.get(event) or self._now()
         if event in features and features[event] is None:
             features[event] = at
-        if self._derivation is not None:
-            features = self._with_derived(self._derivation, features, where)
         return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)
-
-    def _with_derived(
-        self, derivation: Derivation, given: dict[str, Any], where: tuple[str | int, ...]
-    ) -> dict[str, Any]:
-        """The features of a row with the derived ones, in the contract's order."""
-        derived, problems = derivation.of(given)
-        if problems:
-            raise RefusedRequestError(422, [underived(problem, self._contract, where) for problem in problems])
-        row = given | derived
-        return {name: row[name] for name in self._contract.features}
 
 
 def _attribute(name: str) -> str:

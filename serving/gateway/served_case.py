@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lakeloop.clock import moment_of_now
-from lakeloop.derived_features import derivation_of
 from lakeloop.use_case import UseCase
 from serving.gateway.answer_forms import answer_models, explanation_model
 from serving.gateway.answer_model import Health, LogHealth
@@ -37,12 +36,12 @@ class ServedCase:
         self.contract = contract = use_case.contract
         self.name = use_case.name
         self._asks_who = use_case.settings.asks_who
-        self.parts = Parts(use_case)
-        self._requests = RequestModel(contract, lambda: moment_of_now(use_case), derivation_of(use_case))
-        seconds = self.parts.metrics.seconds
-        self._one_took, self._batch_took = (seconds.labels(self.name, route) for route in ("predict", "batch"))
+        self._requests = RequestModel(contract, lambda: moment_of_now(use_case))
         self._one, self._batch = answer_models(contract)
         self._explanation = explanation_model(contract)
+        self.parts = Parts(use_case)  # last, for it begins a process
+        seconds = self.parts.metrics.seconds
+        self._one_took, self._batch_took = (seconds.labels(self.name, route) for route in ("predict", "batch"))
 
     def answerers(self) -> dict[str, Answerer]:
         """What answers a POST, by path below the use case's own."""
@@ -99,9 +98,10 @@ class ServedCase:
         segments = [segment.text for segment in (*always, *off.segments)]
         log, model_problem = self.parts.log, self.parts.model.problem
         switches_problem, challenge = self.parts.switches.problem, self.parts.challenging.now
-        good = not (model_problem or switches_problem or contract_problem or (log is not None and log.problem))
+        own_problem = self.parts.own_code.problem
+        problems = (model_problem, switches_problem, contract_problem, own_problem, log.problem if log else "")
         return Health(
-            status="ok" if good else "degraded",
+            status="degraded" if any(problems) else "ok",
             model=self.name,
             model_version=self.parts.model.version,
             threshold=self.parts.model.threshold,
@@ -116,18 +116,22 @@ class ServedCase:
             switched_off=["the whole model", *segments] if off.model else segments,
             switches_problem=switches_problem,
             contract_problem=contract_problem,
+            own_code_problem=own_problem,
             answers_kept=len(self.parts.answering.recent),
         )
 
     async def _predict(self, body: bytes, began: float) -> bytes:
-        content = (await self.parts.answering.answer([self._requests.read_one(body)], began))[0]
+        rows = await self.parts.own_code.completed([self._requests.read_one(body)])
+        content = (await self.parts.answering.answer(rows, began))[0]
         self._one_took.observe(time.perf_counter() - began)
         return content
 
     async def _predict_batch(self, body: bytes, began: float) -> bytes:
-        answers = await self.parts.answering.answer(self._requests.read_batch(body), began)
+        rows = await self.parts.own_code.completed(await self._requests.read_batch(body), in_batch=True)
+        answers = await self.parts.answering.answer(rows, began)
         self._batch_took.observe(time.perf_counter() - began)
         return b'{"answers":[' + b",".join(answers) + b"]}"
 
     async def _explain(self, body: bytes, _: float) -> bytes:
-        return await self.parts.explaining.explain(self._requests.read_one(body))
+        (row,) = await self.parts.own_code.completed([self._requests.read_one(body)])
+        return await self.parts.explaining.explain(row)

@@ -1,9 +1,10 @@
 """One definition of a derived feature and three ways to it: Spark's workers, the gateway, rows in frames."""
 
+import asyncio
 import json
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,8 @@ from lakeloop.model_input import as_carried
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from serving.exceptions import RefusedRequestError
-from serving.gateway.request_model import RequestModel
+from serving.gateway.own_code import OwnCode
+from serving.gateway.request_model import PredictionRequest, RequestModel
 
 CONTRACT = """
 use_case: hostile
@@ -145,18 +147,25 @@ def in_spark(case: UseCase) -> Callable[[Row], tuple[Row, list[str]]]:
     return worker
 
 
+Requests = Callable[[bytes], PredictionRequest]
+
+
 @pytest.fixture(scope="module")
-def requests(case: UseCase) -> RequestModel:
-    return RequestModel(case.contract, derivation=derivation_of(case))
+def requests(case: UseCase) -> Iterator[Requests]:
+    """Reads a request as the gateway does."""
+    model, own_code = RequestModel(case.contract), OwnCode(case, seconds=20)
+    with asyncio.Runner() as runner:
+        yield lambda body: runner.run(own_code.completed([model.read_one(body)]))[0]
+        runner.run(own_code.stop())
 
 
-def at_gateway(requests: RequestModel, row: Row, derived: list[str]) -> tuple[Row | None, list[str]]:
+def at_gateway(requests: Requests, row: Row, derived: list[str]) -> tuple[Row | None, list[str]]:
     """What the gateway makes of the row as JSON; no values where it refuses it."""
     sent = {name: value if isinstance(value, bool | int | float | None) else str(value) for name, value in row.items()}
     if row["moment"] is not None:
         sent["moment"] = row["moment"].isoformat()
     try:
-        features = requests.read_one(json.dumps(sent).encode()).features
+        features = requests(json.dumps(sent).encode()).features
     except RefusedRequestError as refused:
         return None, [problem["msg"].partition(" (")[0] for problem in refused.problems]
     return {name: features[name] for name in derived}, []
@@ -172,7 +181,7 @@ def carried(case: UseCase, rows: list[Row]) -> pd.DataFrame:
 @settings(max_examples=300, deadline=None)
 @given(row=ROWS)
 def test_a_row_has_the_same_values_or_the_same_mistake_wherever_it_is_made(
-    case: UseCase, requests: RequestModel, in_spark: Callable[[Row], tuple[Row, list[str]]], row: Row
+    case: UseCase, requests: Requests, in_spark: Callable[[Row], tuple[Row, list[str]]], row: Row
 ) -> None:
     values, kinds = in_spark(row)
     asked, refused = at_gateway(requests, row, list(values))

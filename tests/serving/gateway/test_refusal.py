@@ -1,5 +1,7 @@
 """A refusal is a sentence that can be read, however much a contract allows."""
 
+import asyncio
+
 import pytest
 
 from lakeloop.contract import Contract
@@ -20,10 +22,14 @@ def test_of_many_allowed_values_the_sentence_names_some_and_the_list_stands_once
 
 def test_what_is_no_request_at_all_is_refused_in_the_same_words(churn: Contract) -> None:
     model = RequestModel(churn)
+
+    def read_batch(body: bytes) -> object:
+        return asyncio.run(model.read_batch(body))
+
     for read, body, told in (
         (model.read_one, b"[1]", 'the body is [1]; an object is needed: {"FIELD": VALUE, …}'),
-        (model.read_batch, b'{"requests": []}', "requests is empty; one or more are needed"),
-        (model.read_batch, b'{"requests": [' + b"{}," * 1000 + b"{}]}", "requests are too many; at most 1,000 are"),
+        (read_batch, b'{"requests": []}', "requests is empty; one or more are needed"),
+        (read_batch, b'{"requests": [' + b"{}," * 1000 + b"{}]}", "requests are too many; at most 1,000 are"),
     ):
         with pytest.raises(RefusedRequestError) as caught:
             read(body)
