@@ -1,7 +1,9 @@
-"""The gateway's whole path, client on the same cores: latency at one connection, throughput and CPU time at sixteen,
-beside a bare FastAPI route and beside a small gateway that calls Keras' `model.predict` for each request."""
+"""The gateway's whole path with three use cases live, client on the same cores: latency at one connection, throughput
+and CPU time at sixteen, spread over all three, beside a bare FastAPI route and beside a small gateway that calls Keras'
+`model.predict` for each request."""
 
 import json
+import shutil
 import socket
 import statistics
 import subprocess
@@ -9,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,32 +20,38 @@ import psutil
 
 from bench.figure import Figure
 from bench.model_server_bench import ask
-from lakeloop.use_case import UseCase
+from lakeloop.use_case import CONTRACT_FILE, UseCase
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server, stop
 
 WARM_UP, COUNTED = 500, 3_000
 CONNECTIONS, SECONDS = 16, 6.0
 PLAIN_SECONDS = 10.0
+OTHERS = ("second", "third")
+"""Use cases like the one that is asked, each with a model of its own, beside it."""
+ALONE = ("/predict/",)
 
 
 def measure(use_case: UseCase, request: Mapping[str, object]) -> list[Figure]:
     """Figures for the newest pushed model of the settings' use case, asked with this body."""
     body = json.dumps(request).encode()
-    models = use_case.folder("models")
+    names = (use_case.name, *OTHERS)
+    paths = [f"/{name}/predict/" for name in names]
     with (
-        running_server({use_case.name: models}) as server,
+        running_server(dict.fromkeys(names, use_case.folder("models"))) as server,
         tempfile.TemporaryDirectory() as home,
         _started("bench.bare_route") as bare_url,
     ):
-        own = use_case.settings.model_copy(update={"home": Path(home), "model_server_url": server.url})
-        with running_gateway(own) as gateway:
-            refuse_rules(gateway.url, body)
+        cases = _copied(use_case, Path(home) / "cases")
+        changes = {"home": Path(home), "use_cases": cases, "model_server_url": server.url}
+        with running_gateway(use_case.settings.model_copy(update=changes)) as gateway:
+            for path in paths:
+                refuse_rules(gateway.url, body, path)
             milliseconds = one_by_one(gateway.url, body)
             bare_milliseconds = one_by_one(bare_url, body)
             processes = [psutil.Process(running.process.pid) for running in (gateway, server)]
             before = [cpu_seconds(process) for process in processes]
-            rate = connections_rate(gateway.url, body, SECONDS)
+            rate = connections_rate(gateway.url, body, SECONDS, paths)
             used = [cpu_seconds(process) - began for process, began in zip(processes, before, strict=True)]
             bare_rate = connections_rate(bare_url, body, SECONDS)
     with _started("bench.plain_gateway", str(len(_row(request)))) as plain_url:
@@ -67,9 +75,10 @@ def _row(request: Mapping[str, object]) -> list[object]:
     return [value for group in request.values() for value in (group.values() if isinstance(group, dict) else [group])]
 
 
-def _request(url: str, body: bytes) -> tuple[tuple[str, int], bytes]:
+def request_to(url: str, body: bytes, path: str = ALONE[0]) -> tuple[tuple[str, int], bytes]:
+    """Where a server listens, and a whole request with that body."""
     address = urlsplit(url)
-    head = f"POST /predict/ HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return (address.hostname or "", address.port or 80), head.encode() + b"\r\n\r\n" + body
 
 
@@ -81,20 +90,20 @@ def _connect(address: tuple[str, int]) -> socket.socket:
 
 def one_by_one(url: str, body: bytes, counted: int = COUNTED) -> list[float]:
     """The milliseconds of so many answers over one connection, sorted, after some that are not counted."""
-    address, request = _request(url, body)
+    address, request = request_to(url, body)
     with _connect(address) as connection:
         for _ in range(WARM_UP):
             ask(connection, request)
         return sorted(ask(connection, request) for _ in range(counted))
 
 
-def connections_rate(url: str, body: bytes, seconds: float) -> float:
-    """Answers a second with every connection asking again as soon as it has its answer."""
-    address, request = _request(url, body)
+def connections_rate(url: str, body: bytes, seconds: float, paths: Sequence[str] = ALONE) -> float:
+    """Answers a second with every connection asking its path again as soon as it has its answer."""
     counts = [0] * CONNECTIONS
     ready = threading.Barrier(CONNECTIONS + 1)
 
     def client(number: int, until: Callable[[], float]) -> None:
+        address, request = request_to(url, body, paths[number % len(paths)])
         with _connect(address) as connection:
             ask(connection, request)
             ready.wait()
@@ -114,9 +123,18 @@ def connections_rate(url: str, body: bytes, seconds: float) -> float:
     return sum(counts) / (time.perf_counter() - began)
 
 
-def refuse_rules(url: str, body: bytes) -> None:
+def _copied(use_case: UseCase, folder: Path) -> Path:
+    """A folder with the use case, and with others that differ from it by their names."""
+    for name in (use_case.name, *OTHERS):
+        copy = Path(shutil.copytree(use_case.own_folder, folder / name))
+        text = (copy / CONTRACT_FILE).read_text()
+        (copy / CONTRACT_FILE).write_text(text.replace(f"use_case: {use_case.name}", f"use_case: {name}"))
+    return folder
+
+
+def refuse_rules(url: str, body: bytes, path: str = ALONE[0]) -> None:
     """The figures are about the model; an answer by rules would flatter them."""
-    address, request = _request(url, body)
+    address, request = request_to(url, body, path)
     deadline = time.monotonic() + 20
     while True:
         with _connect(address) as connection:
