@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lakeloop.airflow_api import AirflowApi
 
 _AS_MANY = 100
+SETTLED_SECONDS = 5.0
+"""The scheduler notices within a second or two that a task's process has ended."""
 ENDED = frozenset({"success", "failed"})
 TASK_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
@@ -92,13 +95,18 @@ class AirflowRuns(AirflowApi):
         return tuple(_task(task) for task in sorted(found, key=lambda task: task["start_date"] or "9"))
 
     def questions(self, run: DagRun) -> tuple[Question, ...]:
-        """What the run's tasks wait for and nobody has answered.
+        """What the run's tasks wait for and nobody has answered, some seconds after it was asked.
 
-        Airflow lists a question a moment before its task waits. An answer in that moment would wake nobody where the
-        database is SQLite, which locks no row: the task would wait until its time is up.
+        Airflow lists a question before its task waits and before the scheduler knows of it. An answer in that time
+        would wake nobody where the database is SQLite, which locks no row, or end the task, which then asks again.
         """
         page = self.ask("GET", f"{_path(run)}/hitlDetails", params={"response_received": False})
-        waiting = [detail for detail in page["hitl_details"] if detail["task_instance"]["state"] != "running"]
+        settled = datetime.now(UTC) - timedelta(seconds=SETTLED_SECONDS)
+        waiting = [
+            detail
+            for detail in page["hitl_details"]
+            if detail["task_instance"]["state"] != "running" and datetime.fromisoformat(detail["created_at"]) < settled
+        ]
         return tuple(_question(run, detail) for detail in waiting)
 
     def answer(self, question: Question, option: str, form: Mapping[str, Any] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Airflow's API where its database is busy. A whole Airflow is asked in tests/dags and tests/platform."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from threading import Thread
 from time import sleep
@@ -71,12 +72,15 @@ def test_a_list_is_read_page_by_page(airflow: Airflow) -> None:
     assert [dag["dag_id"] for dag in api.all("/api/v2/dags", "dags")] == [str(number) for number in range(250)]
 
 
-def test_a_question_is_there_when_its_task_waits_for_the_answer(airflow: Airflow) -> None:
+def test_a_question_is_there_when_its_task_and_the_scheduler_are_ready_for_the_answer(airflow: Airflow) -> None:
     api = AirflowRuns(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
     text = {"subject": "What now?", "body": None, "options": ["keep"], "params": {}}
-    for state, asked in (("running", []), ("awaiting_input", ["ask"])):
+    before, now = ((datetime.now(UTC) - timedelta(seconds=ago)).isoformat() for ago in (60, 0))
+    for state, since, asked in (
+        ("running", before, []), ("awaiting_input", now, []), ("awaiting_input", before, ["ask"])
+    ):  # fmt: skip
         task = {"task_id": "ask", "map_index": -1, "state": state}
-        airflow.answers = [(200, {"hitl_details": [{**text, "task_instance": task}]})]
+        airflow.answers = [(200, {"hitl_details": [{**text, "created_at": since, "task_instance": task}]})]
         assert [one.task_id for one in api.questions(DagRun("taxi_retrain", "r", "running"))] == asked
 
 
