@@ -106,7 +106,8 @@ def _tell_done(case: UseCase, wanted: Wanted, kind: ScoreFile | None) -> None:
     """Nothing is left to score; the file and the record may be."""
     if wanted.rows and (wanted.scoring or kind is not None):
         _finish(case, wanted, kind)
-    console.print(f"{_what(wanted)}: nothing to do, gold/scores has it already or the table is empty")
+    why = f"gold/scores has its {wanted.rows:,} rows already" if wanted.rows else "the table has no row"
+    console.print(f"{_what(wanted)}: nothing to do, {why}")
 
 
 def _finish(case: UseCase, wanted: Wanted, kind: ScoreFile | None) -> None:
@@ -114,4 +115,4 @@ def _finish(case: UseCase, wanted: Wanted, kind: ScoreFile | None) -> None:
     if new:
         write_result({"scored": record.model_dump(mode="json")})
     if kind is not None:
-        console.print(f"written to {record.file}", soft_wrap=True)
+        console.print(f"the file is {record.file}", soft_wrap=True)

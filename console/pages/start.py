@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -21,7 +22,7 @@ from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows, waiting_rows
 from operations.retraining.record import STATES, RetrainRecord
 from operations.retraining.undecided import KILLED, undecided
-from operations.score_records import ScoringRecord, scoring_records
+from operations.score_records import ScoringRecord, records_folder, scoring_records
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -66,6 +67,7 @@ class Start:
     rejects: Sequence[RejectedRows]
     waiting: Sequence[WaitingRows]
     scorings: Sequence[ScoringRecord]
+    scores_folder: Path
     switches: int
     clock: Clock
     problems: Sequence[str]
@@ -95,6 +97,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         rejects=[found for found in rejects if found.rejected],
         waiting=[found for found in waiting if found.waiting],
         scorings=scorings,
+        scores_folder=records_folder(use_case),
         switches=len(active_switches(use_case)),
         clock=read_clock(use_case),
         problems=problems,
