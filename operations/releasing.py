@@ -5,6 +5,7 @@ import time
 
 import httpx
 
+from lakeloop.access.acting import authorization
 from lakeloop.notifications import NotificationKind, notify
 from lakeloop.releases import WHO, Action, Release, decide, read_entries, read_release
 from lakeloop.use_case import UseCase
@@ -76,7 +77,8 @@ def _asked_version(use_case: UseCase) -> str | None:
     """The version that the gateway asks now, '' for none; None where no gateway answers."""
     address = f"{use_case.settings.gateway}/{use_case.name}/health"
     try:
-        answer = httpx.get(address, timeout=_ASK_SECONDS, trust_env=False).raise_for_status().json()
+        shown = authorization(use_case.settings.own_token)
+        answer = httpx.get(address, timeout=_ASK_SECONDS, trust_env=False, headers=shown).raise_for_status().json()
         return str(answer["model_version"] or "")
     except (httpx.HTTPError, ValueError, KeyError):
         return None

@@ -11,6 +11,7 @@ from lakeloop.gateway_client import GatewayClient, Question, check_gateway
 from lakeloop.gateway_metrics import read_counts
 from lakeloop.settings import Settings
 from lakeloop.use_case import open_use_case
+from operations.releasing import wait_until_answered_by
 from serving.gateway.process import RunningGateway, running_gateway
 from tests.serving.gateway.conftest import body
 
@@ -56,7 +57,10 @@ def test_who_may_ask_is_answered_and_who_may_read_sees_the_rest(
     check_gateway(gateway.url, contract, ask)
     assert GatewayClient(gateway.url, contract, token=ask).ask([question])[0]["prediction"]
     asking = {"gateway_url": gateway.url, "token_file": token_file(guarded_settings, "read")}
-    counts = read_counts(open_use_case(guarded_settings.model_copy(update=asking), "insurance"))
+    told = open_use_case(guarded_settings.model_copy(update=asking), "insurance")
+    assert wait_until_answered_by(told, "", 30) is not None
+    assert wait_until_answered_by(case, "", 30) is None
+    counts = read_counts(told)
     assert counts is not None and counts.answers == 3
 
 
