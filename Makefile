@@ -51,7 +51,7 @@ test: setup airflow compose-tools ## All tests that matter every day (under 15 m
 test-long: setup airflow compose-tools ## What takes longer: many seeds, whole stories
 	@$(BIN)/pytest -n 2 --dist loadfile -m long
 
-test-loop: setup airflow ## The whole loop on a running platform, with two kills and a person's answer (6 minutes)
+test-loop: setup airflow ## The whole loop on a running platform of two use cases, with two kills, a person's answer and drift in one (10 minutes)
 	@$(BIN)/pytest -m loop tests/e2e
 
 lint: setup compose-check ## Style, formatting, the one direction of imports, and the container files

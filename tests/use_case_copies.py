@@ -20,10 +20,16 @@ PATIENT = {"budget_ms: 250": "budget_ms: 20000"}
 
 def copy_insurance(folder: Path, changes: dict[str, str] | None = None) -> Path:
     """A folder of use cases with `insurance` in it, its contract's texts replaced; gives the folder."""
-    copy = shutil.copytree(USE_CASES["insurance"] / "insurance", folder / "insurance")
+    copy_use_case("insurance", folder, changes)
+    return folder
+
+
+def copy_use_case(name: str, folder: Path, changes: Mapping[str, str] | None = None) -> Path:
+    """A copy of a use case in a folder of use cases, its contract's texts replaced; gives the copy."""
+    copy = shutil.copytree(USE_CASES[name] / name, folder / name)
     contract = copy / "contract.yaml"
     contract.write_text(with_changes(contract.read_text(), changes or {}))
-    return folder
+    return copy
 
 
 def changed_contract(folder: Path, use_case: str, changes: Mapping[str, str]) -> Contract:
