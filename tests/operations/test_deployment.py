@@ -17,8 +17,9 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.notifications import told_notifications
-from lakeloop.pushed_models import pushed_version, pushed_versions
+from lakeloop.pushed_models import pushed_version, pushed_versions, version_states
 from lakeloop.releases import decide, read_release
+from lakeloop.served_models import kept_config
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from operations.deployment import deploy, probe_rows, wait_until_available
@@ -52,8 +53,15 @@ def platform(tmp_path: Path, saved: Path, use_cases: Path) -> Iterator[Settings]
     settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=use_cases)
     models = open_use_case(settings).folder("models")
     shutil.copytree(saved, models)
-    with running_server({"insurance": models}, poll_seconds=0.1) as server:
+    own = [NOWHERE]  # the server's address, once it listens
+    follows = ("--model_config_file_poll_wait_seconds=0.1", "--allow_version_labels_for_unavailable_models=true")
+    with (
+        kept_config(settings, lambda name: version_states(own[0], name), seconds=0.1) as config,
+        running_server(model_config=config, poll_seconds=0.1, flags=follows) as server,
+    ):
+        own[0] = server.url
         settings = settings.model_copy(update={"model_server_url": server.url})
+        wait_until_available(open_use_case(settings), "1", 240)
         with running_gateway(settings) as gateway:
             yield settings.model_copy(update={"gateway_url": gateway.url})
 
