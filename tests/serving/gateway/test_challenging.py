@@ -52,7 +52,7 @@ def home(tmp_path: Path, saved_models: Path) -> Iterator[Settings]:
         contract.write(PLAN)
     settings = Settings(home=tmp_path / "home", use_case=CASE, use_cases=use_cases)
     push(settings, saved_models, "1")
-    with following_server(settings) as url:
+    with following_server(settings) as (url, _):
         yield settings.model_copy(update={"model_server_url": url})
 
 
