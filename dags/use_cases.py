@@ -13,6 +13,7 @@ from dags.fetch import make_fetches
 from dags.ingest import make_ingest
 from dags.maintenance import make_maintenance
 from dags.monitor import make_monitor
+from dags.release import make_release
 from dags.retrain import make_retrain
 from dags.score import make_score
 from dags.simulate import make_simulate
@@ -27,6 +28,7 @@ MAKERS: tuple[Callable[[UseCase], DAG], ...] = (
     make_monitor,
     make_retrain,
     make_deploy,
+    make_release,
     make_simulate,
 )
 

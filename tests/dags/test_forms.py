@@ -41,6 +41,9 @@ def trigger(client: httpx.Client, dag: str, conf: dict[str, Any]) -> httpx.Respo
         ("insurance_simulate", {"until": "later"}, "'later' is not of type"),
         ("insurance_simulate", {"label": "../../etc"}, "does not match"),
         ("insurance_deploy", {"version": "latest"}, "'latest' does not match"),
+        ("insurance_release", {"action": "drop", "why": "it is slow"}, "'drop' is not one of"),
+        ("insurance_release", {"version": "latest", "why": "it is slow"}, "'latest' does not match"),
+        ("insurance_release", {"why": "x" * 501}, "is too long"),
     ],
 )
 def test_a_wrong_form_is_400_with_the_reason(client: httpx.Client, dag: str, conf: dict[str, Any], reason: str) -> None:
