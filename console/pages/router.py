@@ -11,6 +11,7 @@ import pandas as pd
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
+from console.pages.challenge import challenge_values
 from console.pages.counting import Counting
 from console.pages.model import model_page, window_statistics
 from console.pages.release import DOES, decide_by_form, release_of
@@ -30,6 +31,7 @@ from monitoring.drift.evidently_page import evidently_page
 from monitoring.drift.reference import NoReference, Reference
 from monitoring.page_place import ALONE, PagePlace
 from operations.baselines import MEANINGS
+from operations.challenge_comparison import has_challenged
 from operations.drift.windows import find_window, read_window, reference_of_window
 from operations.features.catalogue import describe_features
 from operations.lineage.ask import kind_of, trace
@@ -119,6 +121,7 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
             "model.html", page=page, pictures=pictures, pushed=pushed, lineage=lineage, statistics=page.statistics,
             measured=None, window_anomalies=(), serving=serving, baselines=MEANINGS, does=DOES,
             release=release_of(use_case, run.pushed_version) if run.pushed_version else None,
+            challenged=run.pushed_version != "" and has_challenged(use_case, run.pushed_version),
         )  # fmt: skip
 
     def unknown_model(version: str) -> HTMLResponse:
@@ -160,6 +163,14 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
         if run is None:
             return unknown_model(version)
         return PlainTextResponse(card_markdown(card_of(use_case, run)), media_type="text/markdown")
+
+    @router.get("/models/{version}/challenge")
+    def challenge(version: str) -> HTMLResponse:
+        """What it answered beside the champion, before it served or instead of serving."""
+        try:
+            return html("challenge.html", **challenge_values(use_case, version))
+        except NotFoundError as problem:
+            return missing(f"Challenge of version {version}", problem)
 
     @router.get("/runs/{run_id}")
     def run_(run_id: str) -> HTMLResponse:
