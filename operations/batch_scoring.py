@@ -4,6 +4,7 @@ A scoring is one pass of a model over one version of a table with the same switc
 All that it needs to go on after a kill stands in gold/scores itself: a row that is there is not asked again.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -147,24 +148,44 @@ def score(
         BusyError: another scoring of the use case is at work.
     """
     with only_one(lake.work_folder / SCORE_LOCK, "scoring"):
-        wanted = _how_far(lake, wanted, again)  # another one may have ended since
-        if wanted.done:
+        if (wanted := _how_far(lake, wanted, again)).done:  # another one may have ended since
             return report_of(lake, wanted)
-        while (added := _score(lake, named := _named(wanted), rows_a_part, progress)) is None:
+        number = _take_over(lake, wanted)
+        wanted = _how_far(lake, wanted, again)
+        while (added := _score(lake, named := _named(wanted), number, rows_a_part, progress)) is None:
+            number = _take_over(lake, wanted)
             wanted = _how_far(lake, replace(named, switched_off=_off_now(lake)))
     return replace(report_of(lake, _how_far(lake, named)), added=added)
 
 
-def _score(lake: Lake, wanted: Wanted, rows_a_part: int, progress: Progress) -> int | None:
+def _take_over(lake: Lake, wanted: Wanted) -> int:
+    """Make the table where it is not there, and let nothing of a killed run come any more; gives a part's number.
+
+    A Spark that others use, too, goes on with the statement of a command that was killed. Parts are numbered in Delta's
+    log as those of one writer, and Delta refuses what had begun before the newest number.
+    """
+    path, number = lake.table(SCORES), time.time_ns() // 1000
+    with tables_held(lake):
+        create_table(lake.spark, path, _columns(lake.contract), comment="Rows of tables, scored in batches")
+        add_columns(lake.spark, path, OF_SCORING)
+        append(path, lake.frame(SCORES).limit(0), **_numbered(wanted, number))
+    return number
+
+
+def _numbered(wanted: Wanted, number: int) -> dict[str, str]:
+    return {"txnAppId": f"scores of {wanted.table}@{wanted.version} by {wanted.model}", "txnVersion": str(number)}
+
+
+def _score(lake: Lake, wanted: Wanted, number: int, rows_a_part: int, progress: Progress) -> int | None:
     """Score the rows that are not there yet; gives how many, or None as soon as something else is switched off."""
     _make_room(lake, wanted)
     done = wanted.scored
     progress(done, wanted.rows)
-    for rows in _parts(lake, wanted, rows_a_part):
+    for part, rows in enumerate(_parts(lake, wanted, rows_a_part), number + 1):
         if words_of(_off_now(lake)) != wanted.off:
             return None
         with tables_held(lake), commit_note(lake.spark, _note(lake, wanted)):
-            done += append(lake.table(SCORES), rows).inserted
+            done += append(lake.table(SCORES), rows, **_numbered(wanted, part)).inserted
         progress(done, wanted.rows)
     return done - wanted.scored if words_of(_off_now(lake)) == wanted.off else None
 
@@ -234,16 +255,12 @@ def _note(use_case: UseCase, wanted: Wanted) -> dict[str, Any]:
 
 
 def _make_room(lake: Lake, wanted: Wanted) -> None:
-    """The table with its columns, without rows of this table version and model by another scoring."""
+    """Delete the rows of this table version and model by another scoring."""
     from delta.tables import DeltaTable as SparkTable
 
-    path = lake.table(SCORES)
-    with tables_held(lake):
-        create_table(lake.spark, path, _columns(lake.contract), comment="Rows of tables, scored in batches")
-        add_columns(lake.spark, path, OF_SCORING)
-        if wanted.others:
-            with commit_note(lake.spark, _note(lake, wanted)):
-                SparkTable.forPath(lake.spark, path).delete(_of(wanted) & ~_by(wanted))
+    if wanted.others:
+        with tables_held(lake), commit_note(lake.spark, _note(lake, wanted)):
+            SparkTable.forPath(lake.spark, lake.table(SCORES)).delete(_of(wanted) & ~_by(wanted))
 
 
 def _parts(lake: Lake, wanted: Wanted, rows_a_part: int) -> "list[DataFrame]":

@@ -5,6 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,13 @@ from deltalake import DeltaTable, write_deltalake
 from lakehouse.lake import lake_with
 from lakehouse.read.tables import read_table
 from lakehouse.storage.layout import SCORES
+from lakehouse.storage.merge import append
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import Prediction, load_rules, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import UseCase, open_use_case
-from operations.batch_scoring import ScoreReport, score, score_wanted
+from operations.batch_scoring import ScoreReport, _named, _numbered, _parts, _take_over, score, score_wanted
 from operations.lineage.graph import LineageDraft
 from operations.lineage.score_side import add_scores_of
 from operations.lineage.trace import trace_table
@@ -201,6 +205,31 @@ def test_a_killed_run_is_gone_on_with_and_no_row_is_there_twice(delivered: OwnLa
     version = draft.add("version", "version 5")
     add_scores_of(draft, lake, "5")
     assert draft.finish(version).nearest_targets()[version] == (item,)
+
+
+def test_the_part_that_a_killed_run_was_at_does_not_come_after_all(delivered: OwnLake, tmp_path: Path) -> None:
+    lake = delivered
+    push_model(lake.contract, lake.folder("models") / "8")
+    killed = _named(score_wanted(lake, "gold/training", None, "8"))
+    number, goes_on = _take_over(lake, killed), tmp_path / "goes on"
+    part = _parts(lake, killed, 800)[0].coalesce(1)
+
+    def slowly(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        while not goes_on.exists():
+            time.sleep(0.05)
+        yield from batches
+
+    late = part.mapInPandas(slowly, part.schema)
+    with ThreadPoolExecutor() as pool:
+        came = pool.submit(append, lake.table(SCORES), late, **_numbered(killed, number + 1))
+        eventually(lambda: lake.spark.sparkContext.statusTracker().getActiveJobsIds())
+        report = score(lake, score_wanted(lake, "gold/training", None, "8"), rows_a_part=800)
+        goes_on.touch()
+        with pytest.raises(Exception, match=r"(?i)concurrent"):
+            came.result()
+    assert report.rows == 1500
+    scores = lake.rows(SCORES).query("model == '8'")
+    assert len(scores) == scores["policy_id"].nunique() == 1500
 
 
 def test_what_is_switched_off_while_rows_are_scored_is_answered_by_the_rules_in_all_of_them(
