@@ -93,6 +93,20 @@ class Release:
             )
         return f"{self.pin_words or f'version {self.champion} does'}; `lakeloop models promote {version}` has it serve"
 
+    def standing(self, version: str) -> str:
+        """How a version stands, in a word or two; '' for one among others.
+
+        >>> fold([], ["1", "2"]).standing("2")
+        'champion'
+        """
+        if version in self.retired:
+            return "retired"
+        if version == self.champion:
+            return "champion, pinned" if self.pinned else CHAMPION
+        if version == self.challenger:
+            return f"{CHALLENGER}, {self.stage}"
+        return PREVIOUS if version == self.previous else ""
+
     @property
     def labels(self) -> dict[str, str]:
         """Versions by label."""
@@ -214,8 +228,9 @@ def _checked(state: Release, name: str, action: Action, version: str, pushed: Se
         return state.previous
     if action in ("abort", "canary"):
         if not state.challenger or version not in ("", state.challenger):
-            now = f"version {state.challenger} does" if state.challenger else "no version does"
-            raise WrongUseError(f"version {version or CHALLENGER} of {name} challenges nothing; {now}")
+            if not state.challenger:
+                raise WrongUseError(f"no version of {name} challenges version {state.champion or 'none'}")
+            raise WrongUseError(f"version {version} of {name} challenges nothing; version {state.challenger} does")
         if action == state.stage:
             raise WrongUseError(f"version {state.challenger} of {name} is a canary already")
         return state.challenger

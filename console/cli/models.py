@@ -25,7 +25,7 @@ def list_command(use_case: UseCaseOption = "") -> None:
     case = open_use_case(use_case)
     state, states = _state(case), version_states(case.settings.model_server, case.name)
     rows = [
-        (version, pushed_at(version), _standing(state, version), states.get(version, "").lower())
+        (version, pushed_at(version), state.standing(version), states.get(version, "").lower())
         for version in reversed(pushed_versions(case))
     ]
     if not rows:
@@ -126,13 +126,3 @@ def _decide(action: Action, version: str, why: str, who: str, name: str) -> None
 
 def _state(case: UseCase) -> Release:
     return read_release(case.settings, case.name)
-
-
-def _standing(state: Release, version: str) -> str:
-    if version in state.retired:
-        return "retired"
-    if version == state.champion:
-        return "champion, pinned" if state.pinned else "champion"
-    if version == state.challenger:
-        return f"challenger, {state.stage}"
-    return "previous" if version == state.previous else ""

@@ -17,6 +17,7 @@ from lakeloop.exceptions import first_line
 from lakeloop.model_folders import pushed_at
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
+from lakeloop.releases import Release, read_release
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows, waiting_rows
@@ -31,11 +32,14 @@ SERVED, READY, GONE = "serves", "pushed", "removed"
 
 @dataclass(frozen=True)
 class VersionLine:
-    """One pushed version. `state`: it serves, it is there, or its folder is gone; `run` is None without a record."""
+    """One pushed version. `state`: it serves, it is there, or its folder is gone; `standing`: champion, previous, …;
+    `run` is None without a record.
+    """
 
     version: str
     pushed: str
     state: str
+    standing: str = ""
     run: RunRecord | None = None
     decision: Decision | None = None
 
@@ -84,7 +88,8 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
     scorings = _tried(lambda: scoring_records(use_case), "the records of scorings", problems)
     records = runs.all()
     problems += runs.unreadable
-    versions = version_lines(use_case, records, decisions, serving)
+    releases = _tried(lambda: [read_release(use_case.settings, use_case.name)], "the releases", problems)
+    versions = version_lines(use_case, records, decisions, serving, next(iter(releases), Release()))
     return Start(
         contract=use_case.contract,
         serving=next((line for line in versions if line.state == SERVED), None),
@@ -105,7 +110,11 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
 
 
 def version_lines(
-    use_case: UseCase, records: Sequence[RunRecord], decisions: Sequence[Decision], serving: str | None
+    use_case: UseCase,
+    records: Sequence[RunRecord],
+    decisions: Sequence[Decision],
+    serving: str | None,
+    release: Release,
 ) -> list[VersionLine]:
     """Every version that was ever pushed, the newest first."""
     by_version = {record.pushed_version: record for record in records if record.pushed_version}
@@ -117,6 +126,7 @@ def version_lines(
             version=version,
             pushed=pushed_at(version),
             state=SERVED if version == serving else READY if version in there else GONE,
+            standing=release.standing(version),
             run=by_version.get(version),
             decision=decided.get(version),
         )

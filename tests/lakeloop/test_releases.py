@@ -170,6 +170,7 @@ def test_a_challenge_begins_before_the_push_and_goes_through_its_stages(settings
     state = read_release(settings, CASE)
     assert (state.labels, state.stage) == ({"champion": "1", "challenger": "2"}, "shadow")
     assert "it challenges version 1, in the shadow since" in state.why_not("2")
+    assert [state.standing(version) for version in "012"] == ["", "champion", "challenger, shadow"]
     assert decide(settings, CASE, "canary", "challenger", WHO, "500 answers").stage == "canary"
     with pytest.raises(WrongUseError, match="is a canary already"):
         decide(settings, CASE, "canary", "2", WHO, "")
@@ -180,6 +181,8 @@ def test_a_challenge_begins_before_the_push_and_goes_through_its_stages(settings
     with pytest.raises(WrongUseError, match="version 2 of any challenges nothing; version 3 does"):
         decide(settings, CASE, "abort", "2", "ann", "")
     assert decide(settings, CASE, "promote", "challenger", WHO, "it is as good").champion == "3"
+    with pytest.raises(WrongUseError, match="no version of any challenges version 3"):
+        decide(settings, CASE, "abort", "", "ann", "")
     actions = [(one.action, one.version) for one in read_entries(settings, CASE)]
     assert actions == [
         ("challenge", "2"), ("canary", "2"), ("abort", "2"), ("challenge", "3"), ("promote", "3")

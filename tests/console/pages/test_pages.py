@@ -22,7 +22,7 @@ from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
 from lakeloop.model_folders import SAVED_MODEL, models_folder
-from lakeloop.releases import read_entries, read_release
+from lakeloop.releases import decide, read_entries, read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import Reference
@@ -130,6 +130,8 @@ def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: Te
     rows = {line.split('"')[0]: line for line in page.split('<a href="/models/')[2:]}  # the first is the tile
     assert "serves" in rows[SERVES] and "removed" in rows[OLD]
     assert "2023-11-14 22:13 UTC" in rows[OLD]
+    decide(told, "insurance", "pin", SERVES, "ann", "the year's end")
+    assert '<b class="pass">serves</b>, pinned' in client.get("/").text
     assert "1 run that was not pushed" in page and "accuracy_eval 0.610" in page
     assert ">drift</b><span>requests of 2023-03" in page
     assert "its accuracy on 293 eval rows, 0.840 to 0.920 with 95 % confidence" in page
