@@ -125,7 +125,9 @@ def push(work: Workplace, decided: RetrainRecord) -> RetrainRecord:
     pushed = with_version(work.use_case, decision)
     why_not = read_release(work.use_case.settings, work.use_case.name).why_not(pushed.version) if pushed.version else ""
     if why_not:
-        listener.say(f"version {pushed.version} does not serve yet: {why_not}")
+        waits = f"version {pushed.version} does not serve yet: {why_not}"
+        listener.say(waits)
+        pushed = pushed.model_copy(update={"reason": f"{pushed.reason}; {waits}"})
     return _change(work, decided, lambda found: found.decided(pushed))
 
 

@@ -10,6 +10,7 @@ from lakeloop.events import open_events, record_event
 from lakeloop.exceptions import BrokenError, NotFoundError, WrongUseError
 from lakeloop.gate_check import GateCheck
 from lakeloop.notifications import told_notifications
+from lakeloop.releases import challenge
 from lakeloop.settings import Settings
 from operations.retraining import stages
 from operations.retraining.approval import Approval
@@ -196,8 +197,16 @@ def test_a_push_that_fails_is_on_record_and_may_be_tried_again(
     failed = load_record(work.use_case, "d1")
     assert failed.state == "failed" and failed.the_decision.outcome == "promoted", "the plan to promote stays"
 
-    monkeypatch.setattr(stages, "push_run", lambda *_, **__: gated_run("run-1", 0.5, pushed_version="18"))
+    def push_beside_the_champion(*_: object, **__: object) -> None:
+        for version in ("17", "18"):
+            challenge(settings, work.use_case.name, version, "new truth")
+            (work.use_case.folder("models") / version).mkdir(parents=True)
+            (work.use_case.folder("models") / version / "saved_model.pb").touch()
+        gated_run("run-1", 0.5, pushed_version="18")
+
+    monkeypatch.setattr(stages, "push_run", push_beside_the_champion)
     made = decide(work, "d1", approval)
+    assert "version 18 does not serve yet: it challenges version 17, in the shadow" in made.reason
     assert (made.outcome, made.version, made.choice) == ("promoted", "18", "promote")
     assert read_decisions(work.use_case) == [made] and load_record(work.use_case, "d1").state == "recorded"
     assert made.candidates[0].checks == checks
