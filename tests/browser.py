@@ -46,6 +46,7 @@ def watched(browser: Browser) -> Iterator[Open]:
 
     def opened(url: str, width: int) -> Page:
         page = browser.new_page(viewport={"width": width, "height": 900})
+        page.set_default_timeout(120_000)  # 30 s are too few for a browser on a busy machine
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         own = (f"http://{url.split('/')[2]}/", "data:", "blob:")
