@@ -143,7 +143,7 @@ def test_what_was_served_is_what_training_saw(platform: Platform, deployed: DagR
         report: dict[str, Any] = json.loads(run("features", "skew", "--json").stdout)
         return report if report["served"] == 200 else None
 
-    report = eventually(in_the_lake, 120)
+    report = eventually(in_the_lake, 300)
     (join,) = report["joins"]
     assert (report["verdict"], report["skewed"]) == ("no skew", [])
     assert (join["source"], join["rows"]) == ("gold/training", 200)
