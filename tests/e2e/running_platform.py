@@ -28,11 +28,11 @@ class Platform:
         self.insurance, self.churn = (open_use_case(settings, name) for name in ("insurance", "churn"))
         self.airflow = AirflowRuns(with_airflow(settings).model_copy(update={"airflow_user": PERSON}))
 
-    def run_of(self, dag_id: str, number: int = 1, seconds: float = 120) -> DagRun:
+    def run_of(self, dag_id: str, number: int = 1, seconds: float = 300) -> DagRun:
         """A DAG's first run, or that of a number, which started by itself."""
         return eventually(lambda: self.airflow.runs(dag_id)[number - 1 :], seconds)[0]
 
-    def ended(self, run: DagRun, seconds: float = 400) -> DagRun:
+    def ended(self, run: DagRun, seconds: float = 900) -> DagRun:
         return eventually(lambda: (now := self.airflow.run(run)).ended and now, seconds)
 
     def task(self, run: DagRun, name: str) -> TaskState | None:
