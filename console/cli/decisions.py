@@ -15,23 +15,32 @@ from lakeloop.decision_table import find_decision, read_decisions
 from lakeloop.exceptions import NotFoundError
 
 if TYPE_CHECKING:
+    from lakeloop.releases import ReleaseEntry
     from operations.retraining.record import RetrainRecord
     from operations.retraining.undecided import Whereabouts
 
 
 def list_command(use_case: UseCaseOption = "") -> None:
-    """List the decisions, and the retrains that came to none or have not yet, the oldest first."""
+    """List the decisions, and the retrains that came to none or have not yet, the oldest first.
+
+    What was decided of versions (`lakeloop models`) follows.
+    """
+    from lakeloop.releases import read_entries  # noqa: PLC0415 - the database, which a listing alone needs
     from operations.retraining.undecided import KILLED, undecided  # noqa: PLC0415 - a quarter of a second of imports
 
     case = open_use_case(use_case)
     found = read_decisions(case)
     others = undecided(case, [decision.decision_id for decision in found])
-    if not found and not others:
+    released = read_entries(case.settings, case.name)
+    if not found and not others and not released:
         console.print("nothing was decided yet; `lakeloop retrain` does")
         return
-    console.print(decisions_table(found, others))
+    if found or others:
+        console.print(decisions_table(found, others))
     if any(state == "killed" for _, state in others):
         console.print(f"killed: {KILLED}")
+    if released:
+        console.print(releases_table(released))
 
 
 def show_command(
@@ -75,6 +84,12 @@ def decisions_table(found: Sequence[Decision], others: "Sequence[tuple[RetrainRe
     times = [*(d.at for d in found), *(record.at for record, _ in others)]
     in_order = [row for _, row in sorted(zip(times, rows, strict=True), key=lambda pair: pair[0])]
     return table(header, in_order, ("clock",), whole=("decision", "strategy"))
+
+
+def releases_table(found: "Sequence[ReleaseEntry]") -> Table:
+    """A line for each thing that was decided of a version."""
+    rows = [(e.number, e.at, e.action, e.version, e.who, e.why) for e in found]
+    return table(("number", "at", "action", "version", "who", "why"), rows)
 
 
 def print_decision(decision: Decision) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.decisions import releases_table
 from console.cli.options import open_use_case
 from console.cli.render import DIM, console, table
 from console.cli.use_case_option import UseCaseOption
@@ -52,8 +53,7 @@ def show_command(use_case: UseCaseOption = "") -> None:
         )
     entries = read_entries(case.settings, case.name)
     if entries:
-        rows = [(e.number, e.at, e.action, e.version, e.who, e.why) for e in reversed(entries)]
-        console.print(table(("number", "at", "action", "version", "who", "why"), rows))
+        console.print(releases_table(entries[::-1]))
 
 
 def promote_command(version: Version, why: Why = "", who: WhoOption = "", use_case: UseCaseOption = "") -> None:

@@ -83,7 +83,11 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
             "versions": figures.score_by_version(pushed, contract.gate.shown, contract.gate.bound_shown),
             "drift": figures.drift_by_period(page.windows),
         }
-        shown = max(map(len, (page.versions, page.decisions, page.undecided, page.scorings))) if all else SHOWN
+        shown = (
+            max(map(len, (page.versions, page.decisions, page.undecided, page.releases, page.scorings)))
+            if all
+            else SHOWN
+        )
         host = request.url.hostname or "127.0.0.1"
         links = {name: (for_browser(url, host), what) for name, (url, what) in services(use_case).items()}
         told = sorted(place.problems().items())

@@ -17,7 +17,7 @@ from lakeloop.exceptions import first_line
 from lakeloop.model_folders import pushed_at
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
-from lakeloop.releases import Release, read_release
+from lakeloop.releases import Release, ReleaseEntry, read_entries, read_release
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows, waiting_rows
@@ -67,6 +67,7 @@ class Start:
     refused: Sequence[RunRecord]
     decisions: Sequence[Decision]
     undecided: Sequence[UndecidedLine]
+    releases: Sequence[ReleaseEntry]
     windows: Sequence[DriftReport]
     rejects: Sequence[RejectedRows]
     waiting: Sequence[WaitingRows]
@@ -88,8 +89,9 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
     scorings = _tried(lambda: scoring_records(use_case), "the records of scorings", problems)
     records = runs.all()
     problems += runs.unreadable
-    releases = _tried(lambda: [read_release(use_case.settings, use_case.name)], "the releases", problems)
-    versions = version_lines(use_case, records, decisions, serving, next(iter(releases), Release()))
+    state = _tried(lambda: [read_release(use_case.settings, use_case.name)], "the releases", problems)
+    released = _tried(lambda: read_entries(use_case.settings, use_case.name), "the releases", problems) if state else ()
+    versions = version_lines(use_case, records, decisions, serving, next(iter(state), Release()))
     return Start(
         contract=use_case.contract,
         serving=next((line for line in versions if line.state == SERVED), None),
@@ -98,6 +100,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         refused=[record for record in reversed(records) if not record.pushed_version],
         decisions=list(reversed(decisions)),
         undecided=others,
+        releases=released[::-1],
         windows=windows,
         rejects=[found for found in rejects if found.rejected],
         waiting=[found for found in waiting if found.waiting],

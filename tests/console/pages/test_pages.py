@@ -131,7 +131,9 @@ def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: Te
     assert "serves" in rows[SERVES] and "removed" in rows[OLD]
     assert "2023-11-14 22:13 UTC" in rows[OLD]
     decide(told, "insurance", "pin", SERVES, "ann", "the year's end")
-    assert '<b class="pass">serves</b>, pinned' in client.get("/").text
+    page = client.get("/").text
+    assert '<b class="pass">serves</b>, pinned' in page
+    assert "What was decided of versions" in page and "year&#39;s end" in page
     assert "1 run that was not pushed" in page and "accuracy_eval 0.610" in page
     assert ">drift</b><span>requests of 2023-03" in page
     assert "its accuracy on 293 eval rows, 0.840 to 0.920 with 95 % confidence" in page
