@@ -2,7 +2,7 @@
 
 The first is asked row by row over one connection, by turns with the second well and with it failing in one way; the
 second is asked at the same steady rate in both. So what else the machine does, and what being asked costs, falls on
-both.
+both. What else the machine does meets one turn and not the next, so the median of the turns' ratios is what counts.
 """
 
 import json
@@ -33,7 +33,7 @@ from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
 
 FIRST, SECOND = "first", "second"
-ROUNDS, ANSWERS = 3, 1_000
+ROUNDS, ANSWERS = 5, 1_000
 RATE, CLIENTS = 40.0, 4
 """Requests a second of the second use case, and the connections they come over."""
 FOLLOWED_SECONDS = 4.0
@@ -100,15 +100,17 @@ def compared(url: str, second: UseCase, body: Mapping[str, Any]) -> list[Figure]
             Figure("… 99th percentile", percentile(idle), "ms", None),
         ]
         for failure in failures(body):
-            well: list[float] = []
             ill: list[float] = []
+            ratios: list[float] = []
             for _ in range(ROUNDS):
                 with asking(url, *failure.well):
-                    well += asked()
+                    well = asked()
                 failure.begin(second)
                 time.sleep(FOLLOWED_SECONDS)
                 with asking(url, *failure.asked):
-                    ill += asked()
+                    now = asked()
+                ill += now
+                ratios.append(percentile(now) / percentile(well))
                 for path, text in good.items():
                     if path.read_text() != text:
                         path.write_text(text)
@@ -120,7 +122,10 @@ def compared(url: str, second: UseCase, body: Mapping[str, Any]) -> list[Figure]
                 Figure(f"… beside {failure.name}, median", statistics.median(ill), "ms", None),
                 Figure("… 99th percentile", percentile(ill), "ms", None),
                 Figure(
-                    "… over that beside the other use case well", percentile(ill) / percentile(well), "times", BOUND
+                    "… over that beside the other use case well, median of the turns",
+                    statistics.median(ratios),
+                    "times",
+                    BOUND,
                 ),
             ]
     return found
