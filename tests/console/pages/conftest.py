@@ -17,6 +17,7 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.drift_rows import rows_of
 from lakeloop.gate_check import GateCheck
+from lakeloop.model_folders import SAVED_MODEL, models_folder
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import NoReference, Reference
@@ -88,9 +89,7 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
         ),
     )
     save_run(open_use_case(settings), record(contract, manifest, "refused"))
-    folder = open_use_case(settings).folder("models") / SERVES
-    folder.mkdir(parents=True)
-    (folder / "saved_model.pb").touch()
+    pushed(settings, SERVES)
     lake = Path(settings.area("lake"))
     write_deltalake(str(lake / "gold" / contract.use_case / "drift"), drift_rows(contract))
     write_deltalake(str(lake / "silver" / contract.use_case / "predictions"), predictions(contract, settings))
@@ -175,6 +174,13 @@ def predictions(contract: Contract, settings: Settings) -> pd.DataFrame:
     for number, name in enumerate(contract.label.class_names):
         rows[f"probability_{name}"] = answers[:, number]
     return rows
+
+
+def pushed(settings: Settings, *versions: str) -> None:
+    for version in versions:
+        folder = models_folder(settings, "insurance") / version
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SAVED_MODEL).touch()
 
 
 @pytest.fixture

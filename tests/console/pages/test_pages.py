@@ -21,7 +21,6 @@ from lakeloop.contract import Contract
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
-from lakeloop.model_folders import SAVED_MODEL, models_folder
 from lakeloop.releases import decide, read_entries, read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -32,7 +31,7 @@ from operations.retraining.record_table import add_record
 from operations.retraining.request import RetrainRequest
 from operations.score_records import ScoringRecord, records_folder
 from tests.browser import served, watched
-from tests.console.pages.conftest import OLD, SERVES, pages, record
+from tests.console.pages.conftest import OLD, SERVES, pages, pushed, record
 from tests.waiting import eventually
 from tests.weather_rides import weather_use_case
 from tfx_pipeline.runs.run_record import run_folder, save_run
@@ -152,13 +151,6 @@ def test_the_start_page_and_a_models_page_agree_on_what_serves(
         assert "it serves now" not in client.get(f"/models/{OLD}").text
 
 
-def pushed(settings: Settings, *versions: str) -> None:
-    for version in versions:
-        folder = models_folder(settings, "insurance") / version
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SAVED_MODEL).touch()
-
-
 def test_a_hand_is_laid_on_a_release_from_a_models_page(told: Settings, client: TestClient) -> None:
     pushed(told, OLD)
     page, form = f"/models/{SERVES}", f"/models/{SERVES}/release"
@@ -179,6 +171,7 @@ def test_a_hand_is_laid_on_a_release_from_a_models_page(told: Settings, client: 
         (SERVES, {"action": "pin"}, {}, 400, "say why"),
         (SERVES, {"action": "drop", "why": "x"}, {}, 400, "is none of promote, pin, unpin"),
         (SERVES, {"action": "promote", "why": "x"}, {}, 400, "serves already"),
+        (OLD, {"action": "abort", "why": "x"}, {}, 400, f"no version of insurance challenges version {SERVES}"),
         (OLD, {"action": "rollback", "why": "x"}, {}, 409, f"version {OLD} does not serve any more"),
         ("9", {"action": "pin", "why": "x"}, {}, 404, "there is no pushed version 9"),
         (SERVES, {"action": "pin", "why": "x"}, {"origin": "http://evil.example"}, 403, "a page of another site"),
