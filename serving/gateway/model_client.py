@@ -124,6 +124,8 @@ class ModelClient:
         `within`: how many seconds it has; by default the budget.
         """
         if self._version is None or self._circuit.open:
+            if rows:  # the watch tries this one: that of before may be what the model hangs at
+                self._last_row = rows[0]
             return Unavailable(self.problem)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(rows, loop)
