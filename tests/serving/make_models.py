@@ -133,11 +133,14 @@ def wrong_outputs(folder: Path) -> None:
 
 
 class Drivers(tf2.Module):
-    """A TF2 model with variables and six scalar features, as the pipeline pushes them."""
+    """A TF2 model with variables and six scalar features, as the pipeline pushes them.
+
+    At the odd age the probabilities are NaN; a negative steepness turns the classes round.
+    """
 
     features = ("training", "age", "emergency_braking", "braking_distance", "power", "miles")
 
-    def __init__(self, odd_age: float, steepness: float) -> None:
+    def __init__(self, odd_age: float = -1.0, steepness: float = 0.02) -> None:
         super().__init__()
         self.weights = tf2.Variable(tf2.reshape(tf2.linspace(-steepness, steepness, 18), [6, 3]))
         self.odd_age = odd_age
@@ -148,10 +151,21 @@ class Drivers(tf2.Module):
         return {"probabilities": probabilities, "class_id": tf2.argmax(probabilities, 1)}
 
 
-def drivers(folder: Path, odd_age: float = -1.0, steepness: float = 0.02) -> None:
-    """At the odd age the probabilities are NaN; a negative steepness turns the classes round."""
-    model = Drivers(odd_age, steepness)
-    specs = [tf2.TensorSpec([None], tf2.float32, name=name) for name in Drivers.features]
+class TardyDrivers(Drivers):
+    """As `Drivers`; takes as many seconds as a row has more than 450 miles: by the clock, on every machine the same."""
+
+    def call(self, *columns: tf2.Tensor) -> dict[str, tf2.Tensor]:
+        over = tf2.cast(tf2.reduce_max(columns[self.features.index("miles")]) - 450, tf2.float64)
+        until = tf2.timestamp() + over
+        (now,) = tf2.while_loop(lambda now: now < until, lambda _: [tf2.timestamp()], [tf2.timestamp()])
+        with tf2.control_dependencies([now]):
+            return super().call(*map(tf2.identity, columns))
+
+
+def drivers(folder: Path, model: Drivers | None = None) -> None:
+    """A pushed model of the first use case, by default one that answers every row."""
+    model = model or Drivers()
+    specs = [tf2.TensorSpec([None], tf2.float32, name=name) for name in model.features]
     function = tf2.function(model.call).get_concrete_function(*specs)
     tf2.saved_model.save(model, str(folder), signatures=function)
 
@@ -292,8 +306,9 @@ def main(root: Path) -> None:
     for plus in (1, 2, 3):
         half_plus(root / "half_plus" / str(plus), plus=float(plus))
     drivers(root / "drivers" / "1")
-    drivers(root / "odd_drivers" / "1", 66.0)
-    drivers(root / "turned_drivers" / "1", steepness=-0.02)
+    drivers(root / "odd_drivers" / "1", Drivers(odd_age=66.0))
+    drivers(root / "turned_drivers" / "1", Drivers(steepness=-0.02))
+    drivers(root / "tardy_drivers" / "1", TardyDrivers())
     trips(root / "trips" / "1")
     decided_trips(root / "decided_trips" / "1")
     rentals(root / "rentals" / "1")
