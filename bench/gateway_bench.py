@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ def measure(use_case: UseCase, request: Mapping[str, object]) -> list[Figure]:
         tempfile.TemporaryDirectory() as home,
         _started("bench.bare_route") as bare_url,
     ):
-        cases = _copied(use_case, Path(home) / "cases")
+        cases = copied(use_case, Path(home) / "cases", names)
         changes = {"home": Path(home), "use_cases": cases, "model_server_url": server.url}
         with running_gateway(use_case.settings.model_copy(update=changes)) as gateway:
             for path in paths:
@@ -123,9 +123,9 @@ def connections_rate(url: str, body: bytes, seconds: float, paths: Sequence[str]
     return sum(counts) / (time.perf_counter() - began)
 
 
-def _copied(use_case: UseCase, folder: Path) -> Path:
-    """A folder with the use case, and with others that differ from it by their names."""
-    for name in (use_case.name, *OTHERS):
+def copied(use_case: UseCase, folder: Path, names: Iterable[str]) -> Path:
+    """A folder with use cases that differ from this one by their names."""
+    for name in names:
         copy = Path(shutil.copytree(use_case.own_folder, folder / name))
         text = (copy / CONTRACT_FILE).read_text()
         (copy / CONTRACT_FILE).write_text(text.replace(f"use_case: {use_case.name}", f"use_case: {name}"))
