@@ -46,9 +46,9 @@ class ReleaseEntry:
 class Release:
     """The state of a use case's versions. `champion` serves and `previous` did before; '' for none.
 
-    `pin` is the entry by which no push replaces the champion; None where one does. `retired` never serve. `by` is the
-    entry that made the champion serve; None where its push did. `gone` is a version that should serve and is not there
-    any more, else ''.
+    `pin` is the entry by which no push replaces the champion, with the version that is pinned; None where one does.
+    `retired` never serve. `by` is the entry that made the champion serve; None where its push did. `gone` is a version
+    that should serve and is not there any more, else ''.
 
     `challenger` is measured against the champion ('' for none), at a `stage` that began at `since`, by `challenge`.
     `held` are versions that have challenged, and that nobody has promoted since.
@@ -76,9 +76,14 @@ class Release:
         return self.pin is not None
 
     @property
+    def pinned_version(self) -> str:
+        """The version that is pinned, though another one serves where it is gone; '' where none is."""
+        return "" if self.pin is None else self.pin.version
+
+    @property
     def pin_words(self) -> str:
         """Which version is pinned, by whom and why; '' where none is."""
-        return "" if self.pin is None else f"version {self.champion} is pinned ({self.pin.who}: {self.pin.why})"
+        return "" if self.pin is None else f"version {self.pin.version} is pinned ({self.pin.who}: {self.pin.why})"
 
     def why_not(self, version: str) -> str:
         """Why a pushed version does not serve; '' where it does."""
@@ -102,7 +107,7 @@ class Release:
         if version in self.retired:
             return "retired"
         if version == self.champion:
-            return "champion, pinned" if self.pinned else CHAMPION
+            return "champion, pinned" if version == self.pinned_version else CHAMPION
         if version == self.challenger:
             return f"{CHALLENGER}, {self.stage}"
         return PREVIOUS if version == self.previous else ""
@@ -124,7 +129,8 @@ def fold(found: Iterable[ReleaseEntry], pushed: Sequence[str]) -> Release:
     for entry in found:
         newest = int(entry.newest or -1)
         state = _after_pushes(state, [v for v in pushed if after < int(v) <= newest])
-        state, after = _after(state, entry), max(after, newest)
+        after = max(after, newest)
+        state = _after(state, entry, [version for version in pushed if int(version) <= after])
     state = _after_pushes(state, [version for version in pushed if int(version) > after])
     return _where_there(state, pushed)
 
@@ -240,7 +246,7 @@ def _checked(state: Release, name: str, action: Action, version: str, pushed: Se
         raise WrongUseError(f"version {version} of {name} is retired; `lakeloop models restore {version}` first")
     if action in ("promote", "challenge") and version == state.champion:
         raise WrongUseError(f"version {version} of {name} serves already")
-    if action == "pin" and state.pinned and version == state.champion:
+    if action == "pin" and version == state.champion == state.pinned_version:
         raise WrongUseError(f"version {version} of {name} is pinned already")
     if action == "challenge" and (state.pinned or state.challenger):
         busy = state.pin_words or f"version {state.challenger} of {name} challenges version {state.champion} already"
@@ -250,20 +256,20 @@ def _checked(state: Release, name: str, action: Action, version: str, pushed: Se
     if action == "retire":
         if version in state.retired:
             raise WrongUseError(f"version {version} of {name} is retired already")
-        if state.pinned and version == state.champion:
+        if version == state.champion == state.pinned_version:
             raise WrongUseError(f"version {version} of {name} is pinned; `lakeloop models unpin` first")
     return version
 
 
-def _after(state: Release, entry: ReleaseEntry) -> Release:
-    """A challenge lasts as long as the champion that it is against, and ends with a pin, too."""
-    after = _decided(state, entry)
+def _after(state: Release, entry: ReleaseEntry, pushed: Sequence[str]) -> Release:
+    """A challenge lasts as long as nobody decides for another champion, and ends with a pin, too."""
+    after = _decided(state, entry, pushed)
     if after.champion != state.champion or entry.action == "pin" or state.challenger in after.retired:
         after = replace(after, challenge=None)
     return replace(after, held=after.held - {after.champion})
 
 
-def _decided(state: Release, entry: ReleaseEntry) -> Release:
+def _decided(state: Release, entry: ReleaseEntry, pushed: Sequence[str]) -> Release:
     if entry.action == "challenge":
         return replace(state, challenge=entry, stage="shadow", since=entry.at, held=state.held | {entry.version})
     if entry.action == "canary":
@@ -273,13 +279,17 @@ def _decided(state: Release, entry: ReleaseEntry) -> Release:
     if entry.action == "unpin":
         return replace(state, pin=None)
     if entry.action == "restore":
-        return replace(state, retired=state.retired - {entry.version})
+        state = replace(state, retired=state.retired - {entry.version})
+        return state if state.champion else replace(state, champion=entry.version, by=entry)
     if entry.action == "retire":
         state = replace(state, retired=state.retired | {entry.version})
-        return (
-            state if entry.version != state.champion else replace(state, champion=state.previous, previous="", by=entry)
-        )
+        if entry.version != state.champion:
+            return state
+        next_best = next(iter(_best(state, pushed)), "")
+        return replace(state, champion=next_best, previous="", by=entry)
     pin = entry if entry.action == "pin" else state.pin if entry.action == "promote" else None
+    if pin is not None:  # who promotes another one leaves the pin, on that one
+        pin = replace(pin, version=entry.version)
     if entry.version == state.champion:
         return replace(state, pin=pin)
     return replace(state, champion=entry.version, previous=state.champion, pin=pin, by=entry)
@@ -293,14 +303,18 @@ def _after_pushes(state: Release, versions: Iterable[str]) -> Release:
 
 
 def _where_there(state: Release, pushed: Sequence[str]) -> Release:
-    """The state where versions are gone or retired: the next best serve, such as challenged in vain the last."""
-    there = [version for version in pushed if version not in state.retired]
+    """The state where versions are gone or retired: the next best serve."""
     gone = state.champion if state.champion and state.champion not in pushed else ""
-    fit = [version for version in reversed(there) if version not in state.held]
-    order = list(dict.fromkeys([state.champion, state.previous, *fit]))
-    best = [version for version in order if version in there] or there[-1:]
-    champion = best[0] if best else ""
-    previous = best[1] if len(best) > 1 else ""
+    champion, previous, *_ = [*_best(state, pushed), "", ""]
     by = state.by if champion == state.champion else None
-    challenge = state.challenge if champion == state.champion and state.challenger in there else None
+    goes_on = state.challenger != champion and state.challenger in pushed and state.challenger not in state.retired
+    challenge = state.challenge if champion and goes_on else None
     return replace(state, champion=champion, previous=previous, by=by, gone=gone, challenge=challenge)
+
+
+def _best(state: Release, pushed: Sequence[str]) -> list[str]:
+    """Those that may serve of these versions, the best first; one that challenged in vain only where it is the last."""
+    there = [version for version in pushed if version not in state.retired]
+    fit = [version for version in reversed(there) if version not in state.held]
+    order = dict.fromkeys([state.champion, state.previous, *fit])
+    return [version for version in order if version in there] or there[-1:]

@@ -166,7 +166,7 @@ def deploy(
                 "was taken back, for that says nothing of the model: start the server and deploy again"
             ) from failure
         pinned = read_release(use_case.settings, use_case.name)
-        if pinned.pinned and pinned.champion == version:
+        if version == pinned.champion == pinned.pinned_version:
             raise LakeloopError(
                 f"version {version} fails ({failure}), and {pinned.pin_words}, so it was not taken back; "
                 "`lakeloop models unpin` and `lakeloop models rollback` do"

@@ -33,8 +33,7 @@ def list_command(use_case: UseCaseOption = "") -> None:
         console.print(f"no model of {case.name} was pushed yet; `lakeloop train` pushes one the gate has blessed")
         return
     console.print(table(("version", "pushed", "standing", "in the model server"), rows))
-    if state.gone:
-        console.print(f"version {state.gone} should serve, and its folder is gone: {state.champion or 'none'} does")
+    _print_gone(state)
 
 
 def show_command(use_case: UseCaseOption = "") -> None:
@@ -44,9 +43,10 @@ def show_command(use_case: UseCaseOption = "") -> None:
     if not state.champion:
         console.print(f"no version of {case.name} serves; `lakeloop models list` shows those that were pushed")
     else:
-        pinned = ", pinned: a push does not replace it" if state.pinned else ""
+        pinned = ", pinned: a push does not replace it" if state.champion == state.pinned_version else ""
         since = f"since {state.by.at} ({state.by.who}: {state.by.why})" if state.by else "since it was pushed"
         console.print(f"version {state.champion} of {case.name} serves, {since}{pinned}")
+    _print_gone(state)
     if state.challenger:
         console.print(
             f"version {state.challenger} challenges it, in the {state.stage} since {state.since}", soft_wrap=True
@@ -109,7 +109,7 @@ def _decide(action: Action, version: str, why: str, who: str, name: str) -> None
     if not why.strip():
         raise WrongUseError("say why with --why: others will ask")
     before, after = release(case, action, version, who_acts(case.settings, "decide", who), why)
-    pinned = ", pinned" if after.pinned else ""
+    pinned = ", pinned" if after.champion == after.pinned_version else ""
     console.print(
         f"version {after.champion or 'none'} of {case.name} serves{pinned}; before it {after.previous or 'none'}"
     )
@@ -122,6 +122,14 @@ def _decide(action: Action, version: str, why: str, who: str, name: str) -> None
         console.print(f"no gateway at {case.settings.gateway} answers by it yet", style=DIM)
     else:
         console.print(f"the gateway answers by it after {seconds:.1f} s")
+
+
+def _print_gone(state: Release) -> None:
+    if state.gone:
+        pinned = "; it is pinned, so that no push replaces it" if state.gone == state.pinned_version else ""
+        console.print(
+            f"version {state.gone} should serve, and its folder is gone: {state.champion or 'none'} does{pinned}"
+        )
 
 
 def _state(case: UseCase) -> Release:

@@ -47,6 +47,24 @@ def push(settings: Settings, *versions: str) -> None:
         ([entry("retire", "3", "3")], ["1", "2", "3"], "2", "1"),
         ([entry("retire", "3", "3"), entry("restore", "3", "3", 2)], ["1", "2", "3"], "2", "3"),
         ([entry("retire", "3", "3")], ["1", "2", "3", "4"], "4", "2"),
+        ([entry("retire", "2", "3"), entry("retire", "3", "3", 2)], ["1", "2", "3"], "1", ""),
+        (
+            [entry("retire", "2", "3"), entry("retire", "3", "3", 2), entry("restore", "2", "3", 3)],
+            ["1", "2", "3"],
+            "1",
+            "2",
+        ),  # to restore one is not to have it serve
+        (
+            [
+                entry("retire", "1", "2"),
+                entry("retire", "2", "2", 2),
+                entry("restore", "1", "2", 3),
+                entry("restore", "2", "2", 4),
+            ],
+            ["1", "2"],
+            "1",
+            "2",
+        ),
         ([entry("promote", "1", "2")], ["2"], "2", ""),
     ],
 )
@@ -59,7 +77,15 @@ def test_pushes_and_decisions_make_one_state(
 
 def test_a_version_that_should_serve_and_is_gone_is_told() -> None:
     pin = entry("pin", "1", "2")
-    assert fold([pin], ["2"]) == Release(champion="2", pin=pin, gone="1")
+    state = fold([pin], ["2"])
+    assert state == Release(champion="2", pin=pin, gone="1")
+    assert (state.standing("2"), state.pin_words) == ("champion", "version 1 is pinned (ann: it is better)")
+    assert fold([pin], ["2", "3"]).champion == "2", "a push does not replace it"
+
+
+def test_who_promotes_another_version_leaves_the_pin_on_that_one() -> None:
+    state = fold([entry("pin", "1", "2"), entry("promote", "2", "2", 2)], ["1", "2", "3"])
+    assert (state.pinned_version, state.standing("2"), state.standing("3")) == ("2", "champion, pinned", "")
 
 
 def test_what_is_decided_is_kept_and_told_with_who_and_why(settings: Settings) -> None:
@@ -146,6 +172,8 @@ CHALLENGE, CANARY = entry("challenge", "3", "2"), entry("canary", "3", "3", 2)
         ([CHALLENGE, entry("abort", "3", "3", 2)], ["1", "3"], "1", "", ""),  # it does not follow the one that is gone
         ([CHALLENGE, entry("abort", "3", "3", 2)], ["3"], "3", "", ""),  # unless nothing else is left
         ([CHALLENGE, entry("abort", "3", "3", 2), entry("promote", "3", "3", 3)], ["1", "2", "3"], "3", "2", ""),
+        ([CHALLENGE], ["1", "3"], "1", "", "3"),  # whoever serves in the place of one that is gone
+        ([CHALLENGE], ["3"], "3", "", ""),
         ([CHALLENGE, entry("promote", "1", "3", 2)], ["1", "2", "3"], "1", "2", ""),
         ([CHALLENGE, entry("rollback", "1", "3", 2)], ["1", "2", "3"], "1", "2", ""),
         ([CHALLENGE, entry("pin", "2", "3", 2)], ["1", "2", "3"], "2", "1", ""),
