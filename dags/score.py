@@ -44,7 +44,7 @@ def make_score(use_case: UseCase) -> Iterator[DAG]:
             type=["null", "string"],
             pattern=r"^\d+$",
             title="Model",
-            description="A pushed version. Empty: the newest.",
+            description="A pushed version. Empty: the champion.",
         ),
     }
     with DAG(schedule=_schedule(case, scoring), params=params, **dag_options(use_case.contract, "score", text)) as dag:
