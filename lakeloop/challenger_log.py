@@ -6,6 +6,7 @@ writes them, and each line is a `ChallengerRecord` as JSON.
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from lakeloop.contract.release_plan import Stage
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.request_log_files import LogFileName, read_name
+from lakeloop.request_log_files import LogFileName, finished_file, read_name
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
@@ -111,10 +112,41 @@ class ChallengerTail:
                     return
                 place += len(line)
                 self.position[name.writer] = (name.number, place)
-                try:
-                    record = ChallengerRecord.model_validate_json(line)
-                except ValidationError as problem:
+                record = _record(line, path)
+                if record is None:
                     self.unreadable += 1
-                    log.warning("event=unreadable_line file=%s problem=%r", path, str(problem)[:200])
-                    continue
-                yield record
+                else:
+                    yield record
+
+
+def newest_records(folder: Path, most: int) -> list[ChallengerRecord]:
+    """The newest records of a challenger's log, the oldest first.
+
+    Files are opened from the one that was written last on, until they suffice: a log may be of some GB.
+    """
+    found: list[ChallengerRecord] = []
+    for path in _last_written_first(folder):
+        if len(found) >= most:
+            break
+        with suppress(FileNotFoundError), (path if path.exists() else finished_file(path)).open("rb") as stream:
+            records = (_record(line, path) for line in stream if line.endswith(b"\n"))
+            found += [one for one in records if one is not None]
+    return sorted(found, key=lambda one: one.answered_at)[-most:]
+
+
+def _last_written_first(folder: Path) -> list[Path]:
+    written: list[tuple[int, Path]] = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if read_name(path) is not None:
+            with suppress(FileNotFoundError):  # completed just now, and called otherwise: what it has is left out
+                written.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(written, reverse=True)]
+
+
+def _record(line: bytes, path: Path) -> ChallengerRecord | None:
+    """The record of a line; None, and logged, where it is none."""
+    try:
+        return ChallengerRecord.model_validate_json(line)
+    except ValidationError as problem:
+        log.warning("event=unreadable_line file=%s problem=%r", path, str(problem)[:200])
+        return None

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0
 LOAD_SECONDS = 60.0
 """A model server that has not loaded a challenger after so long, and says so, cannot."""
+MOST_AT_ONCE = 20_000
+"""Records in memory, some 60 MB: a monitor that was away for a day finds millions."""
 KEPT = 5
 """Challengers whose logs are kept."""
 COUNTED_FILE = "counted.json"
@@ -88,8 +91,7 @@ class ChallengeWatch:
             self._watched = None
             return None
         watched = self._watched_now(release)
-        records = list(watched.tail.read())
-        if records:
+        while records := list(islice(watched.tail.read(), MOST_AT_ONCE)):
             watched.counted = counted_on(watched.counted, records, dict(watched.tail.position), self._use_case.contract)
             self._keep(watched.counted)
         seconds = (datetime.now(UTC) - datetime.fromisoformat(release.since)).total_seconds()

@@ -5,12 +5,11 @@ worth, as estimated and, where the truth has come, as realised.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lakeloop.challenger_log import ChallengerRecord, ChallengerTail, challenger_log_folder
+from lakeloop.challenger_log import ChallengerRecord, challenger_log_folder, newest_records
 from lakeloop.contract import Contract
 from lakeloop.contract.features import DriftTest
 from lakeloop.exceptions import NotFoundError
@@ -89,7 +88,8 @@ def compare_challenge(use_case: UseCase, version: str) -> ChallengeComparison:
     Raises:
         NotFoundError: it was asked nothing as a challenger, or its log is gone.
     """
-    records = newest_records(challenger_log_folder(use_case, version))
+    newest = newest_records(challenger_log_folder(use_case, version), MOST_ROWS)
+    records = [one for one in newest if not one.misfit]
     if not records:
         raise NotFoundError(
             f"version {version} of {use_case.name} was asked nothing as a challenger, or its log is gone; "
@@ -122,12 +122,6 @@ def compare_challenge(use_case: UseCase, version: str) -> ChallengeComparison:
         realised=realised,
         gaps={name: why for name, why in gaps.items() if why},
     )
-
-
-def newest_records(folder: Path, most: int = MOST_ROWS) -> list[ChallengerRecord]:
-    """The newest records of a challenger's log, the oldest first."""
-    records = sorted(ChallengerTail(folder).read(), key=lambda one: one.answered_at)
-    return [one for one in records[-most:] if not one.misfit]
 
 
 def _both_answered(records: Sequence[ChallengerRecord]) -> pd.DataFrame:

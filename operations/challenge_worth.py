@@ -78,7 +78,8 @@ def estimated_worth(use_case: UseCase, both: pd.DataFrame, champion: str, challe
         known = error_calibrations(use_case)
         if not {champion, challenger} <= known.keys():
             return None, _uncalibrated(use_case, {champion, challenger} - known.keys())
-        rows = read_lake_table(use_case, PREDICTIONS_TABLE, ["request_id", *contract.features])
+        asked = [("request_id", "in", both["request_id"].tolist())]
+        rows = read_lake_table(use_case, PREDICTIONS_TABLE, ["request_id", *contract.features], asked)
         rows = None if rows is None else rows.merge(both, on="request_id")
         if rows is None or rows.empty:
             return None, "none of these rows came into the lake yet; `lakeloop lake stream` brings them"
@@ -117,7 +118,8 @@ def realised_worth(use_case: UseCase, both: pd.DataFrame) -> tuple[Worth | None,
     of_numbers = label.task == "regression"
     told = both.dropna(subset=["key"])
     truth = label.name if of_numbers else label.name_column
-    known = None if told.empty else read_lake_table(use_case, TRAINING_TABLE, [key, truth])
+    theirs = [(key, "in", told["key"].tolist())]
+    known = None if told.empty else read_lake_table(use_case, TRAINING_TABLE, [key, truth], theirs)
     rows = None if known is None else told.merge(known, left_on="key", right_on=key)
     if rows is None or rows.empty:
         return None, "the truth of none of these rows has come yet"

@@ -1,9 +1,10 @@
 """What a challenger answered, read while it is written."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from lakeloop.challenger_log import ChallengerRecord, ChallengerTail, LoggedAnswer
+from lakeloop.challenger_log import ChallengerRecord, ChallengerTail, LoggedAnswer, newest_records
 from lakeloop.request_log_files import finished_file, open_file
 
 
@@ -52,3 +53,14 @@ def test_each_record_is_read_once_whoever_writes_and_wherever_reading_stopped(tm
     write("one", 2, "f")
     assert read(ChallengerTail(tmp_path, tail.position)) == ["f"]
     assert sorted(read(ChallengerTail(tmp_path))) == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_of_a_large_log_only_the_files_are_opened_that_the_newest_records_are_in(tmp_path: Path) -> None:
+    assert newest_records(tmp_path / "none yet", 3) == []
+    for number, minutes in ((1, (9,)), (2, (1, 4)), (3, (2, 3))):  # file 1 is the oldest, whatever stands in it
+        path = open_file(tmp_path, "one", number)
+        lines = (record(f"{minute}", answered_at=f"2026-01-01T00:0{minute}:00+00:00") for minute in minutes)
+        path.write_text("".join(f"{one.model_dump_json()}\n" for one in lines) + "half of a li")
+        os.utime(path, (number, number))
+    assert [one.request_id for one in newest_records(tmp_path, 3)] == ["2", "3", "4"]
+    assert [one.request_id for one in newest_records(tmp_path, 2)] == ["2", "3"]
