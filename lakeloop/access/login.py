@@ -29,7 +29,8 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
     "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
+    # not "no-referrer": a browser then says nothing of where a form comes from, and without TLS nothing else does
+    "referrer-policy": "same-origin",
 }
 
 

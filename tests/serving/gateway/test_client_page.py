@@ -13,6 +13,7 @@ from lakeloop.settings import Settings
 from serving.gateway.page.render import render_page
 from serving.gateway.page.texts import TEXTS
 from serving.gateway.process import RunningGateway
+from tests.browser import ELSEWHERE
 from tests.warm_programs import running_gateway
 
 
@@ -38,7 +39,8 @@ def test_who_may_only_read_is_told_so_and_logs_out_again(browser: Browser, setti
     asking = settings.model_copy(update={"auth": "on"})
     page = browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
     with running_gateway(asking) as gateway:
-        page.goto(gateway.url)
+        url = gateway.url.replace("127.0.0.1", ELSEWHERE)
+        page.goto(url)
         page.get_by_label("Your token").fill(token_file(asking, "read").read_text().strip())
         page.get_by_role("button", name="Log in").click()
         page.get_by_role("button", name="Ask").click()
@@ -49,7 +51,7 @@ def test_who_may_only_read_is_told_so_and_logs_out_again(browser: Browser, setti
         page.go_back()
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_label("Your token")).to_be_visible()
-        page.goto(gateway.url)
+        page.goto(url)
         assert page.url.endswith("/login?next=%2F")
     page.close()
 
