@@ -111,7 +111,8 @@ def judge(contract: Contract, counted: Counted, seconds: float) -> Verdict:
     if not over or (span is not None and not counted.answers):
         return Verdict("wait", "")
     last = counted.stage == "canary" or plan.canary is None
-    return Verdict("promote" if last else "canary", in_words(counted) if span is not None else "there is no shadow")
+    why = in_words(counted) if span is not None else f"the contract has no {counted.stage}"
+    return Verdict("promote" if last else "canary", why)
 
 
 def in_words(counted: Counted) -> str:

@@ -131,7 +131,8 @@ class Answering:
             self._model.ask([row.features for row in others]) if others else _nobody_asked(),
         )
         failed = [row for row in tried.values() if trials[row.request_id].error]
-        rescued = await self._model.ask([row.features for row in failed]) if failed else Unavailable("")
+        rest = self._challenging.rest(trials.values())
+        rescued = await self._model.ask([row.features for row in failed], rest) if failed else Unavailable("")
         said = dict(zip((row.request_id for row in others), _said(outcome, len(others)), strict=True))
         for row, one in zip(failed, _said(rescued, len(failed)), strict=True):
             said[row.request_id] = one._replace(trial=trials[row.request_id])

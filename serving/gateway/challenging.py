@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -284,6 +284,11 @@ class Challenging:
         if self.now is None:
             return {row.request_id: Trial("", (), 0.0, "nothing challenges any more") for row in rows}
         return await self.now.ask(rows)
+
+    def rest(self, trials: Iterable[Trial]) -> float:
+        """What trials left of the budget, in seconds, for the champion where the challenger failed."""
+        spent = max((trial.latency_ms for trial in trials), default=0.0) / 1000
+        return self._budget - min(spent, self._budget * CANARY_BUDGET)
 
     def answered(
         self,

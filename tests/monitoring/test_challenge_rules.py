@@ -52,7 +52,9 @@ def test_a_shadow_passes_after_its_answers_and_a_canary_after_its_time(contract:
 
 def test_a_stage_that_the_contract_does_not_have_is_passed_at_once(contract: Contract) -> None:
     assert judged(with_plan(contract, shadow="10 requests"), records(10)).action == "promote"
-    assert judged(with_plan(contract, canary="5 %"), []) == Verdict("canary", "there is no shadow")
+    assert judged(with_plan(contract, canary="5 %"), []) == Verdict("canary", "the contract has no shadow")
+    canary = BEGUN.model_copy(update={"stage": "canary"})  # which somebody took out of the contract meanwhile
+    assert judged(with_plan(contract, shadow="10 requests"), [], begun=canary).why == "the contract has no canary"
 
 
 @pytest.mark.parametrize(

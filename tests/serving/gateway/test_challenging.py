@@ -19,7 +19,9 @@ from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.challenge_watch import ChallengeWatch, read_counted
 from operations.releasing import release_by_contract
-from serving.gateway.challenging import is_tried
+from serving.gateway.challenging import Challenging, Trial, is_tried
+from serving.gateway.metrics import Metrics
+from serving.gateway.own_code import OwnCode
 from serving.gateway.process import running_gateway
 from serving.model_server.process import stop
 from tests.command_line import COMMAND
@@ -46,6 +48,15 @@ def test_a_share_of_the_keys_is_always_the_same_and_about_as_large_as_it_should_
     assert tried < {key for key in keys if is_tried("17", key, 0.5)}, "a larger share keeps those it had"
     assert len(tried & {key for key in keys if is_tried("18", key, 0.05)}) < 40, "another challenger tries others"
     assert not any(is_tried("17", key, 0.0) for key in keys) and all(is_tried("17", key, 1.0) for key in keys)
+
+
+def test_a_challenger_that_fails_leaves_the_champion_the_rest_of_the_budget(use_case: UseCase) -> None:
+    plain = use_case.contract.model_copy(update={"fallback": None})  # no own code, so no process for it
+    case = UseCase(use_case.settings, plain)
+    trying = Challenging(case, OwnCode(case, 0.25), 0.25, Release, Metrics(CASE, 100))
+    failed = [Trial("2", (), took, "no answer") for took in (40.0, 100.0)]
+    assert trying.rest(failed) == 0.15 and trying.rest([]) == 0.25
+    assert trying.rest([Trial("2", (), 400.0, "it came late")]) == 0.125
 
 
 @pytest.fixture(scope="module")
