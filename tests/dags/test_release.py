@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakeloop.model_folders import SAVED_MODEL, models_folder
-from lakeloop.releases import read_entries, read_release
+from lakeloop.releases import decide, read_entries, read_release
 from lakeloop.settings import load_settings
 from tests.dags.conftest import InAirflow
 
@@ -32,3 +32,10 @@ def test_a_release_is_decided_by_a_form(in_airflow: InAirflow, tmp_path: Path) -
         ("pin", "1", "it's $1"), ("rollback", "2", "slow"),
     ]  # fmt: skip
     assert all(entry.who for entry in entries) and read_release(settings, "insurance").champion == "2"
+
+    for action, version, champion in (("abort", None, "2"), ("promote", "challenger", "1")):
+        decide(settings, "insurance", "challenge", "1", "a test", "a try")
+        assert decided(action, version, "we know enough") == "success"
+        entry, state = read_entries(settings, "insurance")[-1], read_release(settings, "insurance")
+        assert (entry.action, entry.version, entry.why) == (action, "1", "we know enough")
+        assert (state.champion, state.challenger) == (champion, "")

@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,18 @@ USER = "lakeloop"
 
 
 class Airflow:
-    """An Airflow that knows the project's DAGs. `start` and `stop` its api-server; what it was told stays."""
+    """An Airflow that knows the project's DAGs. `start` and `stop` its api-server; what it was told stays.
 
-    def __init__(self, home: Path, use_cases: Path) -> None:
+    `others` are users beside USER, with their roles.
+    """
+
+    def __init__(self, home: Path, use_cases: Path, others: Mapping[str, str] | None = None) -> None:
         home.mkdir()
+        users = {USER: "op", **(others or {})}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.password_file = home / "passwords.json"
-        self.password_file.write_text(json.dumps({USER: secrets.token_urlsafe(24)}))
+        self.password_file.write_text(json.dumps({user: secrets.token_urlsafe(24) for user in users}))
         self._log = (home / "airflow.log").open("a")
         self._server: subprocess.Popen[bytes] | None = None
         self._environment = {
@@ -36,7 +41,7 @@ class Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "200",  # they are read once: on a busy machine 30 s may be too few
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:op",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in users.items()),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.password_file),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
             "LAKELOOP_USE_CASES": str(use_cases),
@@ -70,13 +75,15 @@ class Airflow:
                 self._server.wait(10)
             self._server = None
 
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
-        """What the REST API answers this user."""
-        password = json.loads(self.password_file.read_text())[USER]
-        login = {"username": USER, "password": password}
+    def log_in(self, user: str = USER) -> dict[str, str]:
+        """The headers of a user's requests."""
+        login = {"username": user, "password": json.loads(self.password_file.read_text())[user]}
         token = httpx.post(f"{self.url}/auth/token", json=login, timeout=120, trust_env=False).json()["access_token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.get(f"{self.url}{path}", params=query, headers=headers, timeout=120, trust_env=False)
+        return {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """What the REST API answers USER."""
+        answer = httpx.get(f"{self.url}{path}", params=query, headers=self.log_in(), timeout=120, trust_env=False)
         content: dict[str, Any] = answer.raise_for_status().json()
         return content
 
