@@ -1,6 +1,7 @@
 """What one use case does wrong, another's answers do not feel: they stay the model's, and none fails."""
 
 import shutil
+import statistics
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,18 +9,22 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.use_case import open_use_case
+from lakeloop.use_case import CONTRACT_FILE, open_use_case
 from serving.gateway.process import running_gateway
 from serving.model_server.process import RunningServer
 from tests.serving.gateway.conftest import body
-from tests.use_case_copies import with_changes
+from tests.use_case_copies import copy_use_case, with_changes
 from tests.waiting import eventually
+from tests.warm_programs import running_server
 
 STAYS = PROJECT / "tests/use_cases/stays"
 STAY = {"price": 300.0, "nights": 4, "booked": "2024-01-01", "arrival": "2024-06-01", "room": "single"}
+TIMES = 5.0
+"""A neighbour's answers may take so many times as long on a machine with two cores of which another model takes one."""
 RULES = """
 import os
 def usual(row):
@@ -60,6 +65,7 @@ class Neighbour:
     def __init__(self, url: str) -> None:
         self._url, self._ended = url, threading.Event()
         self.answers: list[tuple[int, str]] = []
+        self.seconds: list[float] = []
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> "Neighbour":
@@ -70,15 +76,16 @@ class Neighbour:
         self._ended.set()
         self._thread.join()
 
-    def more(self) -> None:
-        """Wait until it has some answers that it asked for from now on."""
+    def more(self, answers: int = 3) -> None:
+        """Wait until it has so many answers that it asked for from now on."""
         count = len(self.answers)
-        eventually(lambda: len(self.answers) > count + 3)
+        eventually(lambda: len(self.answers) > count + answers)
 
     def _run(self) -> None:
         with httpx.Client(base_url=self._url, timeout=60) as client:
             while not self._ended.is_set():
                 told = client.post("/insurance/predict/", json=body())
+                self.seconds.append(told.elapsed.total_seconds())
                 self.answers.append((told.status_code, told.json()["predictor_type"]))
 
 
@@ -124,3 +131,47 @@ def test_own_code_that_fails_hangs_or_dies_and_a_log_that_cannot_be_written(
     neighbour.more()
     assert client.get("/insurance/health").json()["status"] == "ok"
     assert set(neighbour.answers) == {(200, "model")}
+
+
+@pytest.mark.long
+def test_a_model_that_is_slow_or_hangs_costs_another_use_case_nothing(
+    shared_settings: Settings, saved_models: Path, tmp_path: Path
+) -> None:
+    """Beyond its budget rules answer where a use case has them, and 503 where it has none."""
+    cases = tmp_path / "cases"
+    shutil.copytree(shared_settings.use_cases, cases)
+    for name, left_out in (("ruled", ()), ("bare", ("fallback",))):
+        contract = copy_use_case("insurance", tmp_path / "copies" / name).rename(cases / name) / CONTRACT_FILE
+        changed = {**yaml.safe_load(contract.read_text()), "use_case": name}
+        kept = {section: said for section, said in changed.items() if section not in left_out}
+        contract.write_text(yaml.safe_dump(kept, sort_keys=False))
+    models = {"insurance": "drivers", "ruled": "tardy_drivers", "bare": "tardy_drivers"}
+    with running_server({name: saved_models / model for name, model in models.items()}) as server:
+        settings = shared_settings.model_copy(
+            update={"home": tmp_path / "home", "use_cases": cases, "model_server_url": server.url, "models": ""}
+        )
+        with (
+            running_gateway(settings) as gateway,
+            httpx.Client(base_url=gateway.url, timeout=60) as client,
+            Neighbour(gateway.url) as neighbour,
+        ):
+
+            def asked(name: str, miles: float = 70.0) -> tuple[int, str]:
+                told = client.post(f"/{name}/predict/", json=body(miles=miles))
+                said = told.json()
+                return told.status_code, said["reason"] if told.is_success else said["detail"][0]["msg"]
+
+            eventually(lambda: {asked(name) for name in ("ruled", "bare")} == {(200, "ok")})
+            for name, seconds, status in (("ruled", 0.5, 200), ("bare", 2.5, 503)):
+                neighbour.more(100)
+                before = list(neighbour.seconds)
+                for _ in range(6):
+                    code, said = asked(name, 450 + seconds)
+                    assert code == status and "no answer within 250 ms" in said, said
+                neighbour.more(50)
+                beside = neighbour.seconds[len(before) :]
+                times = statistics.median(beside) / statistics.median(before[-100:])
+                assert times < TIMES, f"the neighbour's answers took {times:.1f} times as long"
+                assert client.get("/insurance/health").json()["status"] == "ok"
+                assert client.get(f"/{name}/health").json()["status"] == "degraded"
+            assert set(neighbour.answers) == {(200, "model")}
