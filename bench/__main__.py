@@ -29,6 +29,7 @@ from bench import (
     new_bench,
     nodes_bench,
     platform_bench,
+    scoring_bench,
     shadow_bench,
     stream_bench,
     tfx_bench,
@@ -71,6 +72,13 @@ def shadow(home: Path) -> list[Figure]:
     return shadow_bench.measure(use_case, request_of(use_case, row))
 
 
+def scoring(home: Path) -> list[Figure]:
+    """A pushed model of the first use case over a large table."""
+    use_case, _ = pushed(home)
+    newest = max(use_case.folder("models").glob("[0-9]*"), key=lambda path: int(path.name))
+    return scoring_bench.measure(home, newest)
+
+
 def request_of(use_case: UseCase, row: dict[str, object]) -> dict[str, object]:
     """A row as the gateway is asked it."""
     request: dict[str, object] = {}
@@ -94,6 +102,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "gateway": gateway,
     "shadow": shadow,
     "neighbours": neighbours_bench.measure,
+    "scoring": scoring,
     "ingest": ingest_bench.measure,
     "lakehouse": lakehouse_bench.measure,
     "gaps": gaps_bench.measure,
