@@ -14,11 +14,11 @@ from monitoring.service import PROMETHEUS
 
 DEPLOY = PROJECT / "deploy"
 NAMES = {gauge.name for gauge in GAUGES}
-GATEWAY = ("answers_total", "request_log_failures_total", "contract_problem")
+GATEWAY = ("answers_total", "request_log_failures_total", "contract_problem", "own_code_held_off")
 ELSEWHERE = {"up", *(f"lakeloop_gateway_{name}" for name in GATEWAY)}
 WORDS = {
-    "on", "and", "or", "by", "group_left", "sum", "increase", "label_replace", "use_case", "model_version", "job",
-    "accuracy", "error", "metric",
+    "on", "and", "or", "by", "group_left", "sum", "increase", "max_over_time", "label_replace", "use_case",
+    "model_version", "job", "accuracy", "error", "metric",
 }  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def test_own_code_that_fails_hangs_or_dies_and_a_log_that_cannot_be_written(
     assert health["status"] == "degraded" and "it ended its process" in health["own_code_problem"]
     (short,) = [one for one in client.get("/health").json()["use_cases"] if one["name"] == "stays"]
     assert short["problem"] == health["own_code_problem"]
-    assert 'own_code_held_off{use_case="stays"} 1.0' in client.get("/metrics").text
+    assert 'lakeloop_gateway_own_code_held_off{use_case="stays"} 1.0' in client.get("/metrics").text
     neighbour.more()
     assert client.get("/insurance/health").json()["status"] == "ok"
     assert set(neighbour.answers) == {(200, "model")}
