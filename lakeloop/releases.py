@@ -41,6 +41,11 @@ class ReleaseEntry:
     why: str
     at: str
 
+    @property
+    def when(self) -> str:
+        """When that was, to the minute, as people read it."""
+        return _minute(self.at)
+
 
 @dataclass(frozen=True)
 class Release:
@@ -71,6 +76,11 @@ class Release:
         return "" if self.challenge is None else self.challenge.version
 
     @property
+    def stage_words(self) -> str:
+        """Which stage the challenge is in, and since when: `in the shadow since 2026-11-30 12:59 UTC`."""
+        return f"in the {self.stage} since {_minute(self.since)}"
+
+    @property
     def pinned(self) -> bool:
         """Whether no push replaces the champion."""
         return self.pin is not None
@@ -93,7 +103,7 @@ class Release:
             return f"it is retired; `lakeloop models restore {version}` takes that back"
         if version == self.challenger:
             return (
-                f"it challenges version {self.champion}, in the {self.stage} since {self.since}; "
+                f"it challenges version {self.champion}, {self.stage_words}; "
                 f"`lakeloop models promote {version}` ends that and has it serve"
             )
         return f"{self.pin_words or f'version {self.champion} does'}; `lakeloop models promote {version}` has it serve"
@@ -194,6 +204,10 @@ def challenge(settings: Settings, name: str, version: str, why: str) -> str:
         known.append(ended)
     _append(settings, name, _next(known, "challenge", version, pushed, WHO, why))
     return ""
+
+
+def _minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"
 
 
 def _next(

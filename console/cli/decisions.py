@@ -88,7 +88,7 @@ def decisions_table(found: Sequence[Decision], others: "Sequence[tuple[RetrainRe
 
 def releases_table(found: "Sequence[ReleaseEntry]") -> Table:
     """A line for each thing that was decided of a version."""
-    rows = [(e.number, e.at, e.action, e.version, e.who, e.why) for e in found]
+    rows = [(e.number, e.when, e.action, e.version, e.who, e.why) for e in found]
     return table(("number", "at", "action", "version", "who", "why"), rows)
 
 

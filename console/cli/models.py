@@ -44,13 +44,11 @@ def show_command(use_case: UseCaseOption = "") -> None:
         console.print(f"no version of {case.name} serves; `lakeloop models list` shows those that were pushed")
     else:
         pinned = ", pinned: a push does not replace it" if state.champion == state.pinned_version else ""
-        since = f"since {state.by.at} ({state.by.who}: {state.by.why})" if state.by else "since it was pushed"
+        since = f"since {state.by.when} ({state.by.who}: {state.by.why})" if state.by else "since it was pushed"
         console.print(f"version {state.champion} of {case.name} serves, {since}{pinned}")
     _print_gone(state)
     if state.challenger:
-        console.print(
-            f"version {state.challenger} challenges it, in the {state.stage} since {state.since}", soft_wrap=True
-        )
+        console.print(f"version {state.challenger} challenges it, {state.stage_words}", soft_wrap=True)
     entries = read_entries(case.settings, case.name)
     if entries:
         console.print(releases_table(entries[::-1]))
@@ -114,7 +112,7 @@ def _decide(action: Action, version: str, why: str, who: str, name: str) -> None
         f"version {after.champion or 'none'} of {case.name} serves{pinned}; before it {after.previous or 'none'}"
     )
     if after.challenger:
-        console.print(f"version {after.challenger} challenges it, in the {after.stage} since {after.since}")
+        console.print(f"version {after.challenger} challenges it, {after.stage_words}")
     if after.champion == before.champion:
         return
     seconds = wait_until_answered_by(case, after.champion)

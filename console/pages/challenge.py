@@ -35,5 +35,5 @@ def _unlike(answers: Any) -> list[tuple[str, str, int]]:
 def _state(use_case: UseCase, version: str) -> str:
     release = read_release(use_case.settings, use_case.name)
     if release.challenger == version:
-        return f"It is in the {release.stage} since {release.since}."
+        return f"It is {release.stage_words}."
     return "It serves now." if release.champion == version else "The challenge is over."

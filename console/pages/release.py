@@ -61,7 +61,8 @@ def words_of(state: Release, version: str, there: bool) -> str:
         return "It is retired: it never serves, unless somebody restores it."
     if version != state.champion:
         return f"It does not serve: {state.why_not(version)}." if state.champion else "It does not serve."
-    since = f"since {state.by.at}, by {state.by.who}: {state.by.why}" if state.by else f"since {pushed_at(version)}"
+    pushed = f"since {pushed_at(version) or 'it was pushed'}"
+    since = f"since {state.by.when}, by {state.by.who}: {state.by.why}" if state.by else pushed
     pinned = f" It is pinned by {state.pin.who}: {state.pin.why}." if state.pin and state.pin.version == version else ""
     return f"It is the champion {since}.{pinned}"
 
