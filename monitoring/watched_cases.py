@@ -57,7 +57,7 @@ class WatchedCases:
         """The pages of all: those of a use case below its name, those of the default at the root, too."""
         name = scope["path"].split("/")[1]
         case = self._cases.get(name)
-        if case is None or name in self._own_paths():
+        if case is None:
             case, below = self.default, ""
         else:
             below = f"/{name}"
@@ -125,10 +125,6 @@ class WatchedCases:
 
     def _titles(self) -> dict[str, str]:
         return {f"{case.place.root}/": case.use_case.contract.title for _, case in sorted(self._cases.items())}
-
-    def _own_paths(self) -> set[str]:
-        """First parts of the pages' own paths: a use case called so has its pages at no path of its own."""
-        return {route.path.split("/")[1] for route in self.default.app.routes if hasattr(route, "path")}
 
     def _hold(self, use_case: UseCase) -> None:
         if use_case.name not in self._locks:

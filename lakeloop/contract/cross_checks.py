@@ -196,6 +196,9 @@ def _split(raw: dict[str, Any]) -> Found:
 def _names_taken(raw: dict[str, Any]) -> Found:
     key, event, truth = key_column(raw), event_column(raw), truth_column(raw)
     features, logged, classes = names_at(raw, "features"), "requests" in raw, class_names_in(raw)
+    use_case = text_at(raw, "use_case")
+    if why := reserved.of_use_case(use_case):
+        yield ("use_case",), f"`{use_case}` {why}; give the use case, and its folder, another name"
     for name in features:
         if why := reserved.of_feature(name, classes, logged):
             yield ("features", name), f"`{name}` {why}; give the feature another name"

@@ -36,10 +36,21 @@ SOURCES = ("deliveries", "rejects", "requests", "predictions")
 """Tables of bronze and silver that stand beside those of the sources."""
 SOURCES_OF_JOINS = ("waiting",)
 """Tables that only a use case with joined sources has."""
-
-
 ANSWERED_NUMBERS = ("lower", "upper")
 """Columns of silver/predictions where a number is predicted."""
+PATHS = (
+    "alerts", "dashboard", "decisions", "docs", "explain", "features", "health", "lineage", "login", "logout",
+    "metrics", "models", "page", "ping", "predict", "runs", "services", "static", "windows",
+)  # fmt: skip
+"""How paths of gateway and monitor begin that are of no use case: one called so would be in their way."""
+
+
+def of_use_case(name: str) -> str:
+    """Why a use case cannot have this name, and which others are taken; '' if it can."""
+    if name not in PATHS:
+        return ""
+    others = ", ".join(path for path in PATHS if path != name)
+    return f"is a path of the gateway or the monitor itself, as are {others}"
 
 
 def of_feature(name: str, class_names: Iterable[str], logged: bool) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
 from lakeloop.contract.model import NETWORK
+from lakeloop.contract.reserved_names import of_use_case
 from lakeloop.contract.section import NAME
 from lakeloop.contract.training import Split
 from lakeloop.contract_file import load_contract
@@ -61,6 +62,8 @@ def check_name(settings: Settings, name: str, force: bool) -> None:
         raise WrongUseError(
             f"{name!r} cannot name a use case; lower-case letters, digits and `_` can, beginning with a letter"
         )
+    if why := of_use_case(name):
+        raise WrongUseError(f"a use case cannot be called {name}, which {why}; choose another name")
     path = contract_path(settings, name)
     if path.parent.exists() and not force:
         raise WrongUseError(

@@ -312,6 +312,14 @@ def test_a_source_cannot_have_the_name_of_a_table_of_the_lake(tmp_path: Path, na
     assert f"`{name}` is a table of the lake itself" in found
 
 
+def test_a_use_case_cannot_have_the_name_of_a_path_of_gateway_or_monitor(tmp_path: Path) -> None:
+    (found,) = problems_of(tmp_path, TEXT.replace("use_case: insurance", "use_case: login"))
+    assert re.match(
+        r"line \d+, use_case: `login` is a path of the gateway or the monitor itself, as are alerts, ", found
+    )
+    assert found.endswith("; give the use case, and its folder, another name")
+
+
 def test_what_the_tables_keep_for_themselves_is_known_to_the_contract() -> None:
     from lakehouse.gold import performance
     from lakehouse.read import as_of as points

@@ -9,16 +9,24 @@ import httpx
 import pandas as pd
 import pytest
 from fastapi import APIRouter
+from starlette.routing import Mount, Route
 
 from console.pages.router import Present, pages_router
+from lakeloop.access.guard import OPEN
+from lakeloop.access.login import LOGIN, LOGOUT
+from lakeloop.contract.reserved_names import PATHS
+from lakeloop.contract.section import NAME
 from lakeloop.live_use_cases import LiveUseCases
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import CONTRACT_FILE, UseCase, open_use_case
+from monitoring.dashboard.router import dashboard_router
 from monitoring.drift.reference import NoReference
 from monitoring.live import LiveMonitor
 from monitoring.monitor_lock import only_monitor
 from monitoring.page_place import PagePlace
 from monitoring.service import make_app
+from serving.gateway import served_case
+from serving.gateway.app import make_app as make_gateway
 from tests.monitoring.running_service import running
 from tests.waiting import eventually
 
@@ -93,6 +101,11 @@ def test_the_folder_is_followed(service: httpx.Client, folder: Path) -> None:
     for page in ("/", "/stays/"):
         told = service.get(page).text
         assert "<code>half</code> is not watched" in told and "did you mean" in told
+    (folder / "models").mkdir()
+    named = (EXAMPLES / "churn" / CONTRACT_FILE).read_text().replace("use_case: churn", "use_case: models")
+    (folder / "models" / CONTRACT_FILE).write_text(named)
+    eventually(lambda: states(service).get("models") == "refused")
+    assert "is a path of the gateway or the monitor itself, as are alerts" in service.get("/").text
 
     contract = folder / "stays" / CONTRACT_FILE
     good = contract.read_text()
@@ -105,6 +118,20 @@ def test_the_folder_is_followed(service: httpx.Client, folder: Path) -> None:
     eventually(lambda: states(service)["rides"] == "ok")
     contract.write_text(good.replace("title: ", "title: Changed ", 1))
     eventually(lambda: "Changed " in service.get("/stays/").text)
+
+
+def test_no_use_case_can_have_the_name_of_a_path_of_gateway_or_monitor(settings: Settings) -> None:
+    churn = settings.model_copy(update={"use_cases": EXAMPLES, "use_case": "churn", "served_use_cases": "churn"})
+    monitor = make_app(LiveUseCases(settings.model_copy(update={"served_use_cases": "rides"})))
+    gateway = make_gateway(LiveUseCases(churn)).app
+    case = open_use_case(churn)
+    routers = (dashboard_router(case, lambda: b""), pages(case, LiveMonitor(case), PagePlace()))
+    routes = [route for found in (monitor, gateway, *routers) for route in found.routes]
+    own = [route.path for route in routes if isinstance(route, Route | Mount)]
+    assert len(own) == len(routes)
+    own += [served_case.ONE, served_case.BATCH, served_case.EXPLAIN, LOGIN, LOGOUT, *OPEN]
+    first = {path.strip("/").partition("/")[0] for path in own}
+    assert {name for name in first if re.match(NAME, name)} == set(PATHS)
 
 
 def test_one_that_another_process_watches_is_told_and_left_alone(settings: Settings) -> None:

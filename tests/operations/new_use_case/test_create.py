@@ -207,6 +207,8 @@ def test_a_draft_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
 def test_a_name_that_cannot_be_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match="'Trips!' cannot name a use case"):
         check_name(Settings(use_cases=tmp_path), "Trips!", force=False)
+    with pytest.raises(WrongUseError, match="cannot be called models, which is a path of the gateway or the monitor"):
+        check_name(Settings(use_cases=tmp_path), "models", force=False)
 
 
 def test_the_command_says_what_it_found_and_ends_with_what_a_model_has_to_beat(
