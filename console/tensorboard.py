@@ -1,6 +1,5 @@
 """TensorBoard over all runs: a folder of links, one a run, under the name people know it by."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,11 +7,10 @@ from pathlib import Path
 from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import listen
 from lakeloop.live_use_cases import LiveUseCases
+from lakeloop.served_use_cases import in_brief
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.run_record import RunRecord, load_runs
-
-log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5
 
@@ -42,13 +40,15 @@ def link_runs(folder: Path, records: Sequence[RunRecord]) -> int:
 class LinkedRuns:
     """The links of all use cases that are served, a folder each; new use cases and runs get theirs at the next look.
 
-    A use case whose contract is not good keeps what it had, and one whose runs cannot be read, too.
+    A use case whose contract is not good keeps what it had, and one whose runs cannot be read, too; `on_problem` gets
+    its name and why.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_problem: Callable[[str, str], object]) -> None:
         only = "".join(f".{name}" for name in sorted(settings.served))
         self.folder = Path(settings.area("reports")) / f"tensorboard{only}"
-        self._live = LiveUseCases(settings)
+        self._live = LiveUseCases(settings, lambda name, problem: on_problem(name, in_brief(name, problem)))
+        self._on_problem = on_problem
         self._cases: dict[str, UseCase] = {}
         self._problems: dict[str, str] = {}
         self.counts: dict[str, int] = {}
@@ -72,25 +72,30 @@ class LinkedRuns:
             except LakeloopError as problem:
                 self.counts.setdefault(name, 0)
                 if self._problems.get(name) != str(problem):
-                    log.error("event=runs_unreadable use_case=%s problem=%r", name, str(problem))
+                    self._on_problem(name, in_brief(name, problem))
                 self._problems[name] = str(problem)
         return self.counts != before
 
 
 def run_tensorboard(
-    settings: Settings, host: str, port: int, on_runs: Callable[[Mapping[str, int], str], None]
+    settings: Settings,
+    host: str,
+    port: int,
+    on_runs: Callable[[Mapping[str, int], str], None],
+    on_problem: Callable[[str, str], object],
 ) -> None:
     """Run TensorBoard in this process until Ctrl-C, over all use cases that are served; new ones, and new runs, are
     shown while it is open.
 
     `on_runs(counts, url)` is called when it listens, and whenever a use case has more or fewer runs: how many by name.
+    `on_problem` gets the name of one whose contract or runs cannot be read, and why.
 
     Raises:
         WrongUseError: there is no use case, or not one that the settings name.
         LakeloopError: it cannot listen there.
     """
     listen(host, port, "TensorBoard").close()  # says at once, and better than TensorBoard, that a port is taken
-    runs = LinkedRuns(settings)
+    runs = LinkedRuns(settings, on_problem)
     runs.look()
     from tensorboard import default, program
 

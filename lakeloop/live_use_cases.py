@@ -25,6 +25,10 @@ Made = TypeVar("Made")
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
+def _log(name: str, problem: LakeloopError) -> None:
+    log.error("event=use_case_refused use_case=%s problem=%r", name, str(problem))
+
+
 @dataclass(frozen=True)
 class Changes:
     """What a look found: use cases that are `new` or another than before, and the names of those that are `gone`."""
@@ -37,11 +41,11 @@ class LiveUseCases:
     """The use cases of the settings' folder, or those of them that `settings.served` names.
 
     `problems` tells by name why the newest contract of a use case is not in force, or why a service cannot serve one
-    whose contract is good (`made`).
+    whose contract is good (`made`). `on_problem` is told of each by name; without it, the log is.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, on_problem: Callable[[str, LakeloopError], object] = _log) -> None:
+        self.settings, self._on_problem = settings, on_problem
         self.problems: dict[str, LakeloopError] = {}
         self._seen: dict[str, Fingerprint] = {}
 
@@ -77,8 +81,8 @@ class LiveUseCases:
 
     def refuse(self, name: str, problem: LakeloopError) -> None:
         """Tell that a use case found new cannot be served as it is now."""
-        log.error("event=use_case_refused use_case=%s problem=%r", name, str(problem))
         self.problems[name] = problem
+        self._on_problem(name, problem)
 
     async def follow(self, look: Callable[[], Awaitable[None]]) -> None:
         """Call `look` again and again until this is cancelled; what fails in it is logged, and tried again."""

@@ -4,7 +4,7 @@ but where a function says so.
 
 from pathlib import Path
 
-from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.exceptions import ContractError, LakeloopError, WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import CONTRACT_FILE, UseCase, open_use_case
 
@@ -50,3 +50,15 @@ def open_served(settings: Settings) -> tuple[list[UseCase], dict[str, LakeloopEr
         except LakeloopError as problem:
             problems[name] = problem
     return good, problems
+
+
+def in_brief(name: str, problem: LakeloopError) -> str:
+    """Why a use case is refused, in one line: of a contract the first mistake, how many more there are, and the command
+    that tells them all.
+    """
+    if not isinstance(problem, ContractError):
+        return str(problem).partition("\n")[0]
+    first, *more = problem.problems
+    others = f"and {len(more)} more: " if more else ""
+    line = first.partition("\n")[0]
+    return f"{line} ({others}`lakeloop contract check -u {name}`)"

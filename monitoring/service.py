@@ -203,19 +203,20 @@ def _health(parts: Parts) -> dict[str, Any]:
     failing = (parts.outbox and outbox, pools, parts.notifier.problem)
     shown = cases.default.health(problems.get(cases.default.use_case.name, ""))
     found = {name: case.health(problems.get(name, "")) for name, case in cases.all.items()}
+    briefly = cases.problems_in_brief
     listed = [
         *(
             {
                 "name": name,
                 "status": one["status"],
                 "model_version": one["model_version"],
-                "problem": one["problem"] or one["contract_problem"],
+                "problem": one["problem"] or briefly.get(name, ""),
             }
             for name, one in found.items()
         ),
         *(
             {"name": name, "status": "refused", "model_version": None, "problem": why}
-            for name, why in problems.items()
+            for name, why in briefly.items()
             if name not in found
         ),
     ]

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.live_use_cases import LiveUseCases
+from lakeloop.served_use_cases import in_brief
 from lakeloop.use_case import UseCase
 from monitoring.exporter import Watched
 from monitoring.monitor_lock import only_monitor
@@ -52,6 +53,11 @@ class WatchedCases:
     def problems(self) -> Mapping[str, str]:
         """Why the newest contract of a use case is not in force, or the use case is not watched, by name."""
         return {name: str(problem) for name, problem in self._live.problems.items()}
+
+    @property
+    def problems_in_brief(self) -> Mapping[str, str]:
+        """The same, each in one line."""
+        return {name: in_brief(name, problem) for name, problem in self._live.problems.items()}
 
     async def pages(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The pages of all: those of a use case below its name, those of the default at the root, too."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from console.cli.render import BAD, DIM, GOOD, console, table
+from console.cli.render import BAD, DIM, GOOD, console, print_problem, table
 from console.cli.use_case_option import OnlyOption, UseCaseOption
 from console.platform.down import down
 from console.platform.environment import service_environment
@@ -59,7 +59,7 @@ def up_command(only: OnlyOption = None, use_case: UseCaseOption = "") -> None:
     for error in running.import_errors:
         console.print(f"a DAG file cannot be read: {error}", style=BAD, soft_wrap=True)
     for name, problem in running.problems.items():
-        _print_problem(name, problem)
+        print_problem(name, problem)
     console.print(f"passwords of Airflow's users: {secret_files(settings).passwords}", soft_wrap=True)
     if settings.asks_who:
         console.print(f"tokens of the first start: {token_file(settings, '{' + ','.join(ROLES) + '}')}", soft_wrap=True)
@@ -82,7 +82,7 @@ def prepare_command(use_case: UseCaseOption = "") -> None:
         ensure_tokens(settings)
     seen: set[str] = set()
     begun = time.monotonic()
-    for steps in prepare(settings, {**service_environment(settings), **airflow}, _print_problem):
+    for steps in prepare(settings, {**service_environment(settings), **airflow}, print_problem):
         for name in sorted({step.name for step in steps} - seen):
             seen.add(name)
             console.print(f"  {name} …", style=DIM)
@@ -154,10 +154,6 @@ def _settings(use_case: str) -> Settings:
     settings = load_settings(use_case=use_case)
     check_home(settings)
     return settings
-
-
-def _print_problem(name: str, problem: str) -> None:
-    console.print(f"use case {name}: {problem}", style=BAD, soft_wrap=True, markup=False)
 
 
 def _state(state: str) -> Text:

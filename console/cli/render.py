@@ -23,6 +23,11 @@ FAR_TOO_WIDE = 100_000
 NOT_KNOWN = "-"
 
 
+def print_problem(use_case: str, problem: str) -> None:
+    """What is wrong with one use case, where a command goes on with the others."""
+    console.print(f"use case {use_case}: {problem}", style=BAD, soft_wrap=True, markup=False)
+
+
 def progress() -> Progress:
     """A progress bar on standard error that disappears when done; piped output stays clean."""
     errors = Console(stderr=True)

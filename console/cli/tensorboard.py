@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.render import console
+from console.cli.render import console, print_problem
 from console.cli.use_case_option import OnlyOption
 from console.tensorboard import run_tensorboard
 from console.words import counted
@@ -32,4 +32,4 @@ def tensorboard_command(
             console.print(f"  {name}: {known}", soft_wrap=True)
 
     with suppress(KeyboardInterrupt):
-        run_tensorboard(settings, host, settings.tensorboard_port if port is None else port, runs)
+        run_tensorboard(settings, host, settings.tensorboard_port if port is None else port, runs, print_problem)

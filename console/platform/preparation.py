@@ -21,7 +21,7 @@ from console.platform.supervisor import bound_command
 from lakeloop.atomic_file import write_text
 from lakeloop.databases import airflow_database, making_database, on_postgresql
 from lakeloop.exceptions import LakeloopError
-from lakeloop.served_use_cases import open_served
+from lakeloop.served_use_cases import in_brief, open_served
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.graph import is_compiled
 
@@ -65,7 +65,7 @@ def prepare(
         LakeloopError: a step that all need failed; the others are ended, and its last words and its log are named.
     """
     for name, problem in open_served(settings)[1].items():
-        on_problem(name, str(problem))
+        on_problem(name, in_brief(name, problem))
     if on_postgresql(settings):
         with making_database(settings.database_url, str(make_url(airflow_database(settings)).database)):
             pass

@@ -11,7 +11,7 @@ from console.platform.health import SECONDS
 from console.platform.status import HEALTHY, STOPPED, ServiceStatus
 from lakeloop.access.acting import authorization
 from lakeloop.access.generated import PLATFORM, token_file
-from lakeloop.served_use_cases import open_served, served_names
+from lakeloop.served_use_cases import in_brief, open_served, served_names
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.graph import is_compiled
 
@@ -39,12 +39,13 @@ def use_case_states(settings: Settings, services: Iterable[ServiceStatus]) -> tu
     asking = authorization(_token(settings))
     with httpx.Client(timeout=SECONDS, trust_env=False, headers=asking) as http, ThreadPoolExecutor(2) as pool:
         gateway, monitor = pool.map(lambda name: _told(http, urls.get(name, "")), ("gateway", "monitor"))
-    good, contract_problems = open_served(settings)
+    good, refused = open_served(settings)
+    briefly = {name: in_brief(name, problem) for name, problem in refused.items()}
     not_compiled = {use_case.name for use_case in good if gateway and not is_compiled(use_case)}
     found = []
     for name in sorted(gateway or served_names(settings)):
         one = gateway.get(name, {})
-        problem = one.get("problem") or str(contract_problems.get(name, ""))
+        problem = one.get("problem") or briefly.get(name, "")
         watched = monitor.get(name, {}).get("problem", "")
         problems = [
             problem,

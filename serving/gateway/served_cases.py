@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from lakeloop.exceptions import LakeloopError
 from lakeloop.live_use_cases import LiveUseCases
+from lakeloop.served_use_cases import in_brief
 from serving.gateway.answer_model import GatewayHealth, Health, UseCaseHealth
 from serving.gateway.answer_routes import Route
 from serving.gateway.metrics import PREFIX
@@ -67,15 +68,21 @@ class ServedCases:
     def health(self) -> GatewayHealth:
         """The default's, and in short that of all, those that cannot be served among them."""
         found = {name: self.health_of(case) for name, case in self._cases.items()}
-        refused = {name: problem for name, problem in self._live.problems.items() if name not in self._cases}
+        briefly = {name: in_brief(name, problem) for name, problem in self._live.problems.items()}
         listed = [
             *(
-                UseCaseHealth(name=name, status=one.status, model_version=one.model_version, problem=one.problem)
+                UseCaseHealth(
+                    name=name,
+                    status=one.status,
+                    model_version=one.model_version,
+                    problem=briefly.get(name) or one.problem,
+                )
                 for name, one in found.items()
             ),
             *(
-                UseCaseHealth(name=name, status="refused", model_version=None, problem=str(why))
-                for name, why in refused.items()
+                UseCaseHealth(name=name, status="refused", model_version=None, problem=why)
+                for name, why in briefly.items()
+                if name not in found
             ),
         ]
         own = found[self.default.name].model_dump()

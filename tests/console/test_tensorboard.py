@@ -36,7 +36,7 @@ def test_there_is_a_link_a_run_and_it_follows_the_runs(tmp_path: Path, contract:
 
 
 def test_each_use_case_has_its_runs_and_one_that_cannot_be_read_harms_no_other(
-    settings: Settings, contract: Contract, tmp_path: Path
+    settings: Settings, contract: Contract, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     use_cases, ran = copy_insurance(tmp_path / "data"), tmp_path / "ran"
     ran.mkdir()
@@ -47,21 +47,29 @@ def test_each_use_case_has_its_runs_and_one_that_cannot_be_read_harms_no_other(
         folder = Path(several.area("tfx")) / name / "runs" / "r1"
         folder.mkdir(parents=True)
         (folder / FILE_NAME).write_text(pushed.model_dump_json())
-    runs = LinkedRuns(several)
+    (use_cases / "half").mkdir()
+    (use_cases / "half" / "contract.yaml").write_text("use_case: half\nfeetures: {}\n")
+    told: list[tuple[str, str]] = []
+    runs = LinkedRuns(several, lambda name, problem: told.append((name, problem)))
     assert runs.look() and runs.counts == {"insurance": 1, "stays": 1}
     assert {name: names(runs.folder / name) for name in runs.counts} == {
         name: {"version 1700000000": ran} for name in ("insurance", "stays")
     }
     assert not runs.look()
+    ((name, problem),) = told
+    assert name == "half" and problem.startswith("line 1, ") and "\n" not in problem
+    assert problem.endswith("more: `lakeloop contract check -u half`)") and not caplog.records
     (Path(several.area("tfx")) / "insurance" / "runs" / "r1" / FILE_NAME).write_text("{")
     shutil.rmtree(use_cases / "stays")
     assert runs.look() and runs.counts == {"insurance": 1} and not names(runs.folder / "stays")
     assert names(runs.folder / "insurance") == {"version 1700000000": ran}
-    assert LinkedRuns(several.model_copy(update={"served_use_cases": "insurance"})).folder != runs.folder
+    assert told[1][0] == "insurance" and len(told) == 2, "each problem is told once"
+    alone = several.model_copy(update={"served_use_cases": "insurance"})
+    assert LinkedRuns(alone, lambda name, problem: None).folder != runs.folder
 
 
 def test_a_taken_port_is_named(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(AddressTakenError, match=f"port {port} on 127.0.0.1 is taken by another process"):
-            run_tensorboard(settings, "127.0.0.1", port, lambda count, url: None)
+            run_tensorboard(settings, "127.0.0.1", port, lambda count, url: None, lambda name, problem: None)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.exceptions import WrongUseError
+from lakeloop.exceptions import ContractError, LakeloopError, WrongUseError
 from lakeloop.live_use_cases import LiveUseCases
-from lakeloop.served_use_cases import check_served, served_names
+from lakeloop.served_use_cases import check_served, in_brief, served_names
 from lakeloop.settings import Settings
 
 
@@ -43,3 +43,23 @@ def test_the_projects_own_choice_need_not_be_there_and_something_has_to(folder: 
     check_served(Settings(use_cases=folder))
     with pytest.raises(WrongUseError, match="`lakeloop new` drafts one"):
         check_served(Settings(use_cases=tmp_path / "notes"))
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            ContractError(
+                "c.yaml", ["line 2, keys: is no key", "line 9, label: is missing", "line 9, split: is missing"]
+            ),
+            "line 2, keys: is no key (and 2 more: `lakeloop contract check -u taxi`)",
+        ),
+        (
+            ContractError("c.yaml", ["line 2, keys: is no key"]),
+            "line 2, keys: is no key (`lakeloop contract check -u taxi`)",
+        ),
+        (LakeloopError("another monitor watches it\n  process 7"), "another monitor watches it"),
+    ],
+)
+def test_why_one_is_refused_is_said_in_one_line(problem: LakeloopError, said: str) -> None:
+    assert in_brief("taxi", problem) == said

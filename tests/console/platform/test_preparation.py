@@ -43,7 +43,7 @@ def test_what_is_wrong_with_one_use_case_is_told_and_the_others_go_on(
     told: dict[str, str] = {}
     assert [*prepare(several, service_environment(several), told.__setitem__)][-1] == ()
     assert sorted(told) == ["copied", "half", "insurance"]
-    assert "call both the same" in told["copied"] and "did you mean `features`?" in told["half"]
+    assert "call both the same" in told["copied"] and told["half"].endswith("`lakeloop contract check -u half`)")
     assert "no model" in told["insurance"] and str(log_file(several, "compile-insurance")) in told["insurance"]
     assert log_file(several, "compile-stays").read_text() == "done\n"
 

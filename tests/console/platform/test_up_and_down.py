@@ -83,7 +83,7 @@ def test_up_waits_until_every_service_is_healthy(home: Settings) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "services are healthy" in done.stdout and str(secret_files(home).passwords) in done.stdout
     assert "a DAG file cannot be read" not in done.stdout
-    assert "use case half: " in done.stdout and "did you mean `features`?" in done.stdout
+    assert "use case half: line 1, " in done.stdout and "more: `lakeloop contract check -u half`)" in done.stdout
     for password in json.loads(secret_files(home).passwords.read_text()).values():
         assert password not in done.stdout + done.stderr
     shown = run_in(home)("status")
@@ -92,7 +92,7 @@ def test_up_waits_until_every_service_is_healthy(home: Settings) -> None:
     assert {one["name"]: one["state"] for one in told} == {
         "half": "refused", "insurance": "degraded", "stays": "degraded",  # nothing is pushed yet
     }  # fmt: skip
-    assert "did you mean `features`?" in told[0]["problem"] and "not compiled" not in str(told)
+    assert "more: `lakeloop contract check -u half`)" in told[0]["problem"] and "not compiled" not in str(told)
 
 
 def test_it_listens_on_loopback_alone(home: Settings) -> None:

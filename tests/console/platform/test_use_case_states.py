@@ -69,13 +69,13 @@ def test_each_has_its_model_and_what_is_wrong(several: Settings, gateway: Told) 
     assert insurance.problem == "monitor: log unreadable; not compiled: `lakeloop pipeline compile -u insurance`"
     assert (stays.state, stays.model_version) == ("degraded", None)
     assert stays.problem.startswith("no model; not compiled"), "what both say is said once"
-    assert half.state == "refused" and "did you mean `features`?" in half.problem
+    assert half.state == "refused" and half.problem.endswith("more: `lakeloop contract check -u half`)")
 
 
 def test_where_nobody_answers_contracts_are_read(several: Settings, gateway: Told) -> None:
     half, insurance, stays = use_case_states(several, [gateway.as_service("gateway", FAILING)])
     assert {half.state, insurance.state, stays.state} == {"stopped"}
-    assert "did you mean `features`?" in half.problem and insurance.problem == stays.problem == ""
+    assert half.problem.startswith("line 1, ") and "\n" not in half.problem and insurance.problem == stays.problem == ""
 
 
 def test_services_that_ask_who_it_is_are_shown_the_platforms_token(several: Settings, gateway: Told) -> None:

@@ -115,7 +115,9 @@ def test_a_contract_that_breaks_leaves_the_one_before_in_force(client: httpx.Cli
     problem = eventually(lambda: client.get("/stays/health").json()["contract_problem"])
     assert "no_such_section" in problem
     short = next(one for one in client.get("/health").json()["use_cases"] if one["name"] == "stays")
-    assert short == {"name": "stays", "status": "degraded", "model_version": None, "problem": problem}
+    first = problem.splitlines()[1].strip()
+    briefly = f"{first} (`lakeloop contract check -u stays`)"
+    assert short == {"name": "stays", "status": "degraded", "model_version": None, "problem": briefly}
     assert client.post("/stays/predict/", json=asked).status_code == 200
     assert 'use_case="stays"} 1.0' in client.get("/metrics").text.split("# HELP lakeloop_gateway_contract_problem")[1]
     assert client.get("/health").json()["contract_problem"] == ""
