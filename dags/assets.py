@@ -1,8 +1,8 @@
 """The assets that tie the DAGs together: what one emits, another waits for.
 
 `<use case>/landing`: files are complete in the landing folder. `gold`: gold is up to date with what landed.
-`ground_truth`, `drift`: reasons to retrain, each an event of the ledger. `model`: a version was pushed.
-`scores`: a table was scored.
+`ground_truth`, `drift`: reasons to retrain, each an event of the ledger. `model`: a version was pushed. `champion`:
+another version serves, whoever decided that; the monitor tells. `scores`: a table was scored.
 """
 
 from airflow.sdk import Asset, AssetWatcher

@@ -19,7 +19,12 @@ version of the table is scored with the same model once, and anew when something
 off, and what lies outside the contract's ranges, the rules answer; the column `reason` says why. *Trigger* opens a form
 for another table or an earlier model.
 """
-WHEN = {"gold": "After every ingest that brought rows", "model": "When a model was pushed"}
+WHEN = {
+    "gold": "After every ingest that brought rows",
+    "model": "When another version serves (pushed, promoted, pinned or rolled back)",
+}
+WAITS_FOR = {"gold": "gold", "model": "champion"}
+"""The asset that wakes it, by the contract's `after`: a challenger that is pushed does not serve yet."""
 SCORE = """Runs `lakeloop score`. Cleared, or tried again after a kill, it goes on where it stopped: no row is there
 twice. Where there is no model or no table yet, nothing is done and the log says so."""
 SCORES = "Emits `{case}/scores` with table, version, model, rows and file. Skipped: everything had been scored before."
@@ -65,7 +70,7 @@ def make_score(use_case: UseCase) -> Iterator[DAG]:
 
 
 def _schedule(case: str, scoring: BatchScoring) -> Any:
-    return duration(scoring.every) if scoring.every is not None else [asset(case, str(scoring.after))]
+    return duration(scoring.every) if scoring.every is not None else [asset(case, WAITS_FOR[str(scoring.after)])]
 
 
 def _when(scoring: BatchScoring) -> str:

@@ -1,5 +1,6 @@
-"""What the platform asks of Airflow about its events: post an asset event, and look whether one was posted."""
+"""What the platform asks of Airflow about its events: post an asset event, and look which were posted."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lakeloop.airflow_api import AirflowApi
@@ -10,12 +11,21 @@ _AS_MANY = 100
 
 
 class AirflowClient(AirflowApi):
-    """Airflow as the outbox sees it."""
+    """Airflow as who tells it of events sees it."""
 
     def post(self, event: Event) -> None:
         """Post the event as an asset event, its number and payload as `extra`. Raises AirflowError."""
-        body = {"asset_id": self._asset_id(event.asset), "extra": event.extra}
-        self.ask("POST", "/api/v2/assets/events", json=body)
+        self.tell(event.asset, event.extra)
+
+    def tell(self, asset: str, extra: Mapping[str, Any]) -> None:
+        """Post an event of an asset. Raises AirflowError."""
+        self.ask("POST", "/api/v2/assets/events", json={"asset_id": self._asset_id(asset), "extra": dict(extra)})
+
+    def newest_extra(self, asset: str) -> Mapping[str, Any]:
+        """The `extra` of an asset's newest event; empty where it has none. Raises AirflowError."""
+        query = {"asset_id": self._asset_id(asset), "order_by": "-timestamp", "limit": 1}
+        found = self.ask("GET", "/api/v2/assets/events", params=query)["asset_events"]
+        return (found[0].get("extra") or {}) if found else {}
 
     def was_posted(self, event: Event) -> bool:
         """Whether Airflow has the event already. Raises AirflowError."""

@@ -21,6 +21,7 @@ from monitoring.airflow_client import AirflowClient
 from monitoring.airflow_pools import PoolKeeper
 from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_alerts
 from monitoring.challenge_watch import Act
+from monitoring.champion_asset import ChampionTeller
 from monitoring.exceptions import AlertGroupError
 from monitoring.exporter import Exporter
 from monitoring.live import Performance
@@ -50,6 +51,11 @@ class Parts:
         self.notifier = Notifier(settings)
         self.alerts = CurrentAlerts()
         self.cases = WatchedCases(live, Making(self.new_event, lambda: self.exporter.text(), performance, pages, act))
+        self.champions = (
+            ChampionTeller(settings, AirflowClient(settings), self._waiting_for_champions)
+            if settings.airflow_url
+            else None
+        )
         self.exporter = Exporter(self.cases.watched)
 
     def new_event(self) -> None:
@@ -58,6 +64,11 @@ class Parts:
             self.outbox.wake()
         self.notifier.wake()
 
+    def _waiting_for_champions(self) -> list[str]:
+        """The use cases whose table is scored when another version serves."""
+        contracts = {name: case.use_case.contract for name, case in [*self.cases.all.items()]}
+        return [name for name, one in contracts.items() if one.scoring is not None and one.scoring.after == "model"]
+
     async def start(self) -> None:
         """Begin to watch and to deliver."""
         await self.cases.start()
@@ -65,6 +76,8 @@ class Parts:
             self.outbox.start()
         if self.pools is not None:
             self.pools.start()
+        if self.champions is not None:
+            self.champions.start()
         if self.notifier.has_targets:
             self.notifier.start()
 
@@ -75,6 +88,8 @@ class Parts:
             await run_in_threadpool(self.outbox.stop)
         if self.pools is not None:
             await run_in_threadpool(self.pools.stop)
+        if self.champions is not None:
+            await run_in_threadpool(self.champions.stop)
         if self.notifier.has_targets:
             await run_in_threadpool(self.notifier.stop)
 
@@ -200,7 +215,8 @@ def _health(parts: Parts) -> dict[str, Any]:
     cases, problems = parts.cases, parts.cases.problems
     outbox = parts.outbox.problem if parts.outbox else "no Airflow is set (LAKELOOP_AIRFLOW_URL); events stay here"
     pools = parts.pools.problem if parts.pools else ""
-    failing = (parts.outbox and outbox, pools, parts.notifier.problem)
+    champions = parts.champions.problem if parts.champions else ""
+    failing = (parts.outbox and outbox, pools, champions, parts.notifier.problem)
     shown = cases.default.health(problems.get(cases.default.use_case.name, ""))
     found = {name: case.health(problems.get(name, "")) for name, case in cases.all.items()}
     briefly = cases.problems_in_brief
@@ -225,6 +241,7 @@ def _health(parts: Parts) -> dict[str, Any]:
         "status": "degraded" if any(failing) else shown["status"],
         "outbox_problem": outbox,
         "pools_problem": pools,
+        "champions_problem": champions,
         "notifications_waiting": parts.notifier.waiting,
         "notifications_problem": parts.notifier.problem or ("" if parts.notifier.has_targets else NOBODY_IS_TOLD),
         "use_cases": sorted(listed, key=lambda one: str(one["name"])),

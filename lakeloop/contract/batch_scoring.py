@@ -16,7 +16,7 @@ class BatchScoring(Section):
     """A DAG that scores a table with the champion, `every` so often or `after` something is new.
 
     `table`: of silver or gold, with key and features; by default the base's table of silver. `after`: `gold`, when an
-    ingest brought rows; `model`, when a version was pushed. `file`: what the scores are written as beside gold/scores.
+    ingest brought rows; `model`, when another version serves. `file`: what scores are written as beside gold/scores.
     """
 
     table: Text | None = unless(None)

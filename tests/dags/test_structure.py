@@ -20,6 +20,8 @@ def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(where / name, folder / name)
     with (folder / "insurance" / "contract.yaml").open("a") as contract:
         contract.write("scoring: {after: gold, table: gold/training}\n")
+    with (folder / "stays" / "contract.yaml").open("a") as contract:
+        contract.write("scoring: {after: model}\n")
     write_use_case(folder, "fetched")
     shutil.copytree(folder / "insurance", folder / "copied")
     (folder / "half done").mkdir()
@@ -85,10 +87,13 @@ def test_each_source_from_elsewhere_is_fetched_by_a_dag_of_its_own(found: dict[s
 
 
 def test_a_table_is_scored_by_itself_where_the_contract_asks_for_it(found: dict[str, Any]) -> None:
-    assert [name for name in found["dags"] if name.endswith("_score")] == ["insurance_score"]
+    assert sorted(name for name in found["dags"] if name.endswith("_score")) == ["insurance_score", "stays_score"]
     dag = found["dags"]["insurance_score"]
     assert dag["tasks"]["scores"]["after"] == ["score"] and "insurance/gold" in dag["schedule"]
     assert "After every ingest" in dag["doc"] and "`gold/training`" in dag["doc"]
+    after_model = found["dags"]["stays_score"]
+    assert "stays/champion" in after_model["schedule"] and "stays/model" not in after_model["schedule"]
+    assert "When another version serves" in after_model["doc"]
 
 
 def test_a_model_is_watched_when_it_is_available_and_tables_are_vacuumed_when_optimized(found: dict[str, Any]) -> None:
