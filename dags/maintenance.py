@@ -13,10 +13,12 @@ from dags.people import tell_failed_run
 TEXT = """
 ### Housekeeping
 Each night, one use case after the other: *optimize* merges small files into larger ones, *vacuum* removes files that no
-kept version needs. A version that an export or a model was made from is never removed, however old it is.
+kept version needs. A version that an export or a model was made from is never removed, however old it is. Scores of
+whole tables that newer ones took the place of more than a week ago go, with their files.
 """
 OPTIMIZE = "Merges small files of every table into larger ones. Readers notice nothing; no row changes."
-VACUUM = "Keeps a week of history, and of `gold/training` every version that an export or a model was made from."
+VACUUM = """Keeps a week of history, and of `gold/training` every version that an export or a model was made from.
+Removes old scores."""
 
 
 def make_maintenance(use_cases: Sequence[str]) -> DAG:

@@ -32,7 +32,7 @@ class ScoringRecord(FrozenModel):
     """A finished scoring: which version of which table by which model, what was switched off, and what came of it.
 
     `answered_by` counts rows by who answered, `reasons` by why, without particulars. `file` is '' where none was asked
-    for. Times are ISO 8601 in UTC.
+    for. `removed` is when its rows and its file were removed, '' while they are there. Times are ISO 8601 in UTC.
     """
 
     scoring: str
@@ -48,6 +48,7 @@ class ScoringRecord(FrozenModel):
     airflow_dag_id: str = ""
     file: str = ""
     sha256: str = ""
+    removed: str = ""
 
     @property
     def rules_share(self) -> float:
@@ -58,6 +59,16 @@ class ScoringRecord(FrozenModel):
 def records_folder(use_case: UseCase) -> Path:
     """Where records and files are."""
     return use_case.folder("reports") / FOLDER
+
+
+def record_path(use_case: UseCase, scoring: str) -> Path:
+    """Where the record of a scoring is, or would be."""
+    return records_folder(use_case) / f"{scoring}.json"
+
+
+def file_path(use_case: UseCase, scoring: str, kind: ScoreFile) -> Path:
+    """Where the file of a scoring is, or would be."""
+    return records_folder(use_case) / f"{scoring}.{kind}"
 
 
 def scoring_records(use_case: UseCase) -> list[ScoringRecord]:
@@ -84,13 +95,13 @@ def finish(use_case: UseCase, wanted: Wanted, file: ScoreFile | None = None) -> 
             f"{wanted.table} version {wanted.version} was scored by an older release, which kept no record of it; "
             "--again scores it anew"
         )
-    path = records_folder(use_case) / f"{wanted.scoring}.json"
+    path = record_path(use_case, wanted.scoring)
     known = ScoringRecord.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
-    target = records_folder(use_case) / f"{wanted.scoring}.{file}"
-    if known is not None and (file is None or (known.file == str(target) and target.exists())):
+    target = None if file is None else file_path(use_case, wanted.scoring, file)
+    if known is not None and (target is None or (known.file == str(target) and target.exists())):
         return known, False
     record = known or _counted(use_case, wanted)
-    if file is not None:
+    if file is not None and target is not None:
         record = record.model_copy(update={"file": str(target), "sha256": _write(use_case, wanted, file, target)})
     write_text(path, record.model_dump_json(indent=1))
     return record, known is None

@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from console.cli.options import open_use_case
-from console.cli.render import console, table
+from console.cli.render import DIM, console, table
 from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakehouse.storage.maintenance import optimize, vacuum
+from lakeloop.exceptions import BusyError
+from operations.old_scores import remove_old_scores
 from operations.retention import versions_in_use
 
 
@@ -28,9 +31,16 @@ def vacuum_command(
     """Remove files that no kept version needs.
 
     Versions that an export or a model was made from, or that a decision compared models on, are never removed. What is
-    removed stays named in `lakeloop lineage`. It waits for whoever writes tables.
+    removed stays named in `lakeloop lineage`. It waits for whoever writes tables. Scores of whole tables go, too, file
+    and rows, where a newer scoring of the same table took their place by then; the champion's newest stay.
     """
     case = open_use_case(use_case)
+    try:
+        old = remove_old_scores(case, hours)
+        if old:
+            console.print(f"{counted(len(old), 'old scoring')} removed: {', '.join(record.scoring for record in old)}")
+    except BusyError:
+        console.print("old scores stay for now: a scoring is at work", style=DIM)
     with console.status("vacuuming, as soon as nobody writes …"):
         done = vacuum(case, hours, versions_in_use(case))
     rows = [(name, t.removed, ", ".join(map(str, t.kept_versions))) for name, t in done.items()]

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deltalake import DeltaTable
 
@@ -13,7 +14,9 @@ from lakehouse.read.tables import table_names
 from lakehouse.storage.commits import commits_of
 from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.lock import tables_held
+from lakehouse.storage.small_tables import commit_properties, one_of
 from lakeloop.exceptions import LakeloopError
+from lakeloop.lake_tables import open_lake_table
 from lakeloop.manifest import FILE_NAME, read_manifest
 from lakeloop.model_card import CARD_FILE
 from lakeloop.use_case import UseCase
@@ -36,6 +39,17 @@ def optimize(lake: Lake) -> dict[str, tuple[int, int]]:
             result[f"{layer}/{name}"] = (row[0], row[1])
     log.info("event=optimized use_case=%s tables=%d", lake.name, len(result))
     return result
+
+
+def delete_rows(use_case: UseCase, name: str, column: str, values: Collection[str], note: Mapping[str, Any]) -> None:
+    """Delete the rows of a table that have one of these texts in a column; `note` is what the commit says of it.
+
+    Waits for whoever writes tables. Earlier versions stay readable until they are vacuumed.
+    """
+    with tables_held(use_case):
+        found = open_lake_table(use_case, name)
+        if found is not None:
+            found.delete(one_of(column, values), commit_properties=commit_properties(note))
 
 
 @dataclass(frozen=True)

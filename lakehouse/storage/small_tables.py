@@ -79,7 +79,7 @@ def merge_rows(
     source = _as_arrow(rows, found)
     same = " AND ".join(f"target.{quoted(name)} = new.{quoted(name)}" for name in table.key)
     merge = found.merge(
-        source, same, source_alias="new", target_alias="target", commit_properties=_commit_properties(note)
+        source, same, source_alias="new", target_alias="target", commit_properties=commit_properties(note)
     )
     if not keep_old:
         others = [name for name in source.column_names if name not in table.key]
@@ -100,7 +100,7 @@ def replace_rows(use_case: UseCase, table: SmallTable, rows: Sequence[Row], *, n
         pa.Table.from_pylist(list(rows), schema=pa.schema(table.schema)),
         mode="overwrite",
         schema_mode="overwrite",
-        commit_properties=_commit_properties(note),
+        commit_properties=commit_properties(note),
     )
 
 
@@ -116,8 +116,13 @@ def write_periods(
 
 def among(name: str, values: Collection[str]) -> str:
     """A condition for `replacing`: the column has one of these values."""
+    return one_of(name, values, "target.")
+
+
+def one_of(name: str, values: Collection[str], of: str = "") -> str:
+    """A condition in SQL: the column, `of` a table, has one of these values."""
     texts = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
-    return f"target.{quoted(name)} IN ({texts})" if values else "false"
+    return f"{of}{quoted(name)} IN ({texts})" if values else "false"
 
 
 def _opened(use_case: UseCase, table: SmallTable) -> DeltaTable:
@@ -140,8 +145,8 @@ def _as_arrow(rows: Sequence[Row], table: DeltaTable) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=pa.schema(table.schema()))
 
 
-def _commit_properties(note: Row | None) -> CommitProperties | None:
-    """The note goes where Spark writes one, too."""
+def commit_properties(note: Row | None) -> CommitProperties | None:
+    """A commit's note, for delta-rs: it goes where Spark writes one, too."""
     if note is None:
         return None
     return CommitProperties(custom_metadata={"userMetadata": json.dumps(note, sort_keys=True)})

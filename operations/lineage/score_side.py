@@ -11,7 +11,8 @@ from operations.lineage.graph import LineageDraft
 from operations.lineage.lake_side import add_version
 from operations.lineage.pipeline_side import version_item
 
-NOTE = "scored"
+NOTE, REMOVED = "scored", "scores_removed"
+"""What commits of gold/scores say: which scoring brought the rows, of which ones they were removed."""
 
 
 def add_scores(draft: LineageDraft, use_case: UseCase, version: int) -> tuple[str, list[Mapping[str, Any]]]:
@@ -22,7 +23,7 @@ def add_scores(draft: LineageDraft, use_case: UseCase, version: int) -> tuple[st
     """
     versions = table_versions(use_case, SCORES)
     made = add_version(draft, use_case, SCORES, find_version(versions, SCORES, version))
-    found = _scorings(use_case, version)
+    found = [scoring for scoring in _scorings(use_case, version) if not scoring["removed"]]
     for scoring in found:
         draft.link(_add(draft, scoring), made)
     if not found:
@@ -42,16 +43,22 @@ def add_scores_of(draft: LineageDraft, use_case: UseCase, version: str) -> None:
 
 
 def _scorings(use_case: UseCase, version: int) -> list[Mapping[str, Any]]:
-    """The notes of scorings whose rows are in a version: the last of each table version and model, with its rows."""
+    """The notes of scorings up to a version: the last of each table version and model, with its rows, and whether these
+    were removed as old.
+    """
     last: dict[tuple[str, int, str], dict[str, Any]] = {}
     for commit in table_versions(use_case, SCORES):
+        if commit.version > version:
+            continue
+        for scoring in last.values():
+            scoring["removed"] |= scoring["scoring"] in commit.note.get(REMOVED, ())
         note = commit.note.get(NOTE)
-        if commit.version > version or not note:
+        if not note:
             continue
         of = (note["table"], note["version"], note["model"])
         known = last.get(of)
         if known is None or known["scoring"] != note["scoring"]:
-            last[of] = known = {**note, "scored": 0, "runs": {}}
+            last[of] = known = {**note, "scored": 0, "runs": {}, "removed": False}
         known["runs"][note["airflow_run_id"]] = None  # one that was killed, and who went on
         known["scored"] += commit.count("numOutputRows") if commit.operation == "WRITE" else 0
     return list(last.values())
@@ -68,6 +75,7 @@ def _add(draft: LineageDraft, scoring: Mapping[str, Any]) -> str:
         "model": str(scoring["model"]),
         "rows": scoring["scored"],
         "not scored yet": max(0, scoring["rows"] - scoring["scored"]) or None,
+        "its rows": "removed as old (`lakeloop lake vacuum`)" if scoring["removed"] else None,
         "switched off": scoring["switched_off"],
         "Airflow run": ", ".join(filter(None, scoring["runs"])),
         "DAG": scoring["airflow_dag_id"],

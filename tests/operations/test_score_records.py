@@ -10,6 +10,7 @@ import pytest
 from deltalake import write_deltalake
 
 from lakehouse.storage.layout import SCORES
+from lakehouse.storage.small_tables import commit_properties
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
@@ -38,7 +39,14 @@ def answers_of(case: UseCase) -> dict[str, Any]:
     }
 
 
-def write(case: UseCase, scoring: str | None, switched_off: str | None, first: int = 0, version: int = 3) -> None:
+def write(
+    case: UseCase,
+    scoring: str | None,
+    switched_off: str | None,
+    first: int = 0,
+    version: int = 3,
+    note: dict[str, Any] | None = None,
+) -> None:
     """Three rows of a scoring of silver/some by model 7; None: as an older release wrote them."""
     columns = {
         case.contract.key.column: [str(first + number) for number in range(3)], "table": ["silver/some"] * 3,
@@ -47,7 +55,10 @@ def write(case: UseCase, scoring: str | None, switched_off: str | None, first: i
     }  # fmt: skip
     if scoring is not None:
         columns |= {"scoring": [scoring] * 3, "switched_off": [switched_off] * 3}
-    write_deltalake(case.table(SCORES), pa.table(columns), mode="append", schema_mode="merge")
+    write_deltalake(
+        case.table(SCORES), pa.table(columns), mode="append", schema_mode="merge",
+        commit_properties=commit_properties(note),
+    )  # fmt: skip
 
 
 def wanted(*switched_off: str, rows: int = 3) -> Wanted:
