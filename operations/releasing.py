@@ -7,12 +7,15 @@ import httpx
 
 from lakeloop.access.acting import authorization
 from lakeloop.notifications import NotificationKind, notify
+from lakeloop.pushed_models import version_states
 from lakeloop.releases import WHO, Action, Release, decide, read_entries, read_release
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 60.0
+FOLLOW_SECONDS = 10.0
+"""A model server that follows releases has looked and begun to load by then."""
 _DONE: dict[Action, str] = {
     "promote": "promoted", "pin": "pinned", "unpin": "unpinned", "rollback": "rolled back", "retire": "retired",
     "restore": "restored", "challenge": "set to challenge", "canary": "made a canary", "abort": "taken back",
@@ -71,6 +74,22 @@ def wait_until_answered_by(use_case: UseCase, version: str, seconds: float = WAI
             return elapsed
         time.sleep(_LOOK_SECONDS)
     return None
+
+
+def why_not_answered(use_case: UseCase, version: str, seconds: float = FOLLOW_SECONDS) -> str:
+    """Why no gateway answers by a version that was decided on: none is there, or the model server does not follow.
+
+    A server that follows knows the version in some seconds, though it may load it for longer.
+    """
+    server, deadline = use_case.settings.model_server, time.monotonic() + seconds
+    while version and (states := version_states(server, use_case.name)) and version not in states:
+        if time.monotonic() > deadline:
+            return (
+                f"the model server at {server} does not load version {version}: it was started with a folder or a "
+                "config file of its own, and follows no release; start `lakeloop serve models` or `lakeloop up` instead"
+            )
+        time.sleep(_LOOK_SECONDS)
+    return f"no gateway at {use_case.settings.gateway} answers by it yet"
 
 
 def _asked_version(use_case: UseCase) -> str | None:

@@ -14,7 +14,7 @@ from lakeloop.model_folders import pushed_at
 from lakeloop.pushed_models import pushed_versions, version_states
 from lakeloop.releases import Action, Release, read_entries, read_release
 from lakeloop.use_case import UseCase
-from operations.releasing import release, wait_until_answered_by
+from operations.releasing import release, wait_until_answered_by, why_not_answered
 
 Version = Annotated[str, typer.Argument(help="A pushed version, or a label: champion, previous, challenger.")]
 WhoOption = Annotated[str, typer.Option("--who", help="Who wants it; default: the user running this.")]
@@ -117,7 +117,7 @@ def _decide(action: Action, version: str, why: str, who: str, name: str) -> None
         return
     seconds = wait_until_answered_by(case, after.champion)
     if seconds is None:
-        console.print(f"no gateway at {case.settings.gateway} answers by it yet", style=DIM)
+        console.print(why_not_answered(case, after.champion), style=DIM, soft_wrap=True)
     else:
         console.print(f"the gateway answers by it after {seconds:.1f} s")
 

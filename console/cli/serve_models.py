@@ -12,9 +12,10 @@ import typer
 from console.cli.render import console
 from console.cli.use_case_option import OnlyOption
 from lakeloop.exceptions import NotFoundError
+from lakeloop.model_folders import models_folder
 from lakeloop.pushed_models import version_states
 from lakeloop.served_models import kept_config, pushed_names
-from lakeloop.served_use_cases import check_served, served_names
+from lakeloop.served_use_cases import check_served, served_names, use_case_folders
 from lakeloop.settings import Settings, check_home, load_settings
 from serving.model_server import flags
 from serving.model_server.model_config import newest_of, read_config
@@ -49,17 +50,24 @@ def models_command(
     only: OnlyOption = None,
     use_case: Annotated[str, typer.Option("--use-case", "-u", help="The same as --only, for one use case.")] = "",
 ) -> None:
-    """Serve the champions of all use cases over TensorFlow Serving's APIs; new ones go live at once."""
+    """Serve the champions of all use cases over TensorFlow Serving's APIs; new ones go live at once.
+
+    `--model_base_path` serves a folder's newest version, as there. Only of a use case's own folder, under its name, it
+    is the champion that serves.
+    """
     named = use_case or context.find_root().params.get("use_case")
     settings = load_settings(served_use_cases=",".join([*(only or ()), *([named] if named else [])]))
     given = flags.parse(context.args, "lakeloop serve models")
     model_config = model_config or given.model_config_file
     defaults = settings.model_server_port, settings.model_server_grpc_port
     options = flags.options_of(given, host, flags.ports_of(given, port, grpc_port, defaults), poll)
+    base, name = given.model_base_path, given.model_name
+    if base is not None and _is_own(settings, name, base):
+        settings, base, wait = settings.model_copy(update={"served_use_cases": name}), None, True
     own = [""]  # the server's own address, once it listens
     with ExitStack() as stack:
-        if given.model_base_path is not None:
-            served = newest_of({given.model_name: given.model_base_path})
+        if base is not None:
+            served = newest_of({name: base})
         else:
             if model_config is None:
                 _check(settings, wait)
@@ -68,6 +76,11 @@ def models_command(
                 options = replace(options, config_seconds=CONFIG_SECONDS, any_labels=True)
             served = read_config(model_config)
         serve(served, options, _ready(list(served), own), model_config)
+
+
+def _is_own(settings: Settings, name: str, folder: Path) -> bool:
+    """Whether it is the folder of a use case's pushed models, whose releases say which of them serves."""
+    return name in use_case_folders(settings) and folder.resolve() == models_folder(settings, name).resolve()
 
 
 def _check(settings: Settings, wait: bool) -> None:

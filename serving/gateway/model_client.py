@@ -223,7 +223,8 @@ class ModelClient:
 
     async def _serving_version(self) -> str:
         """The champion; until it is available the version asked before, and without both the newest that does not
-        challenge, nor has in vain. Raises ModelError.
+        challenge, nor has in vain. A retired one is never asked, though a server that follows no releases still has it.
+        Raises ModelError.
 
         Where the release cannot be read, the last known one is meant.
         """
@@ -231,6 +232,9 @@ class ModelClient:
             self.release = await asyncio.to_thread(self._read_release)
         except (LakeloopError, SQLAlchemyError, OSError) as error:
             log.error("event=release_unreadable error=%r", str(error))
-        available = await self._api.available_versions()
+        everything = await self._api.available_versions()
+        available = [version for version in everything if version not in self.release.retired]
+        if not available:
+            raise ModelNotServedError(f"every version of the model server is retired: {', '.join(everything)}")
         fit = [version for version in available if version not in self.release.held] or available
         return next((one for one in (self.release.champion, self._version) if one in available), fit[-1])

@@ -154,6 +154,9 @@ GERMAN_PARTICULARS: dict[str, str] = {
     "version {version} answers the classes {names}, the contract has {classes}; train a model": (
         "Version {version} antwortet die Klassen {names}, der Vertrag hat {classes}"
     ),
+    "every version of the model server is retired: {versions}": (
+        "alle Versionen des Modellservers sind zurückgezogen: {versions}"
+    ),
     "the model server's status cannot be read": "der Zustand des Modellservers ist nicht lesbar",
     "the model server's answer is not `probabilities` of {count} classes for each row": (
         "die Antwort des Modellservers besteht nicht aus `probabilities` von {count} Klassen je Zeile"

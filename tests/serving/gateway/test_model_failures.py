@@ -19,6 +19,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
+from lakeloop.releases import Release
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.exceptions import ModelMisfitError
@@ -107,11 +108,13 @@ def two_classes() -> Contract:
     return contract.model_copy(update={"use_case": "m", "features": {"a": number, "b": number}, "label": label})
 
 
-def with_client(url: str, use: Callable[[ModelClient], Any], budget: float = BUDGET) -> Any:
+def with_client(
+    url: str, use: Callable[[ModelClient], Any], budget: float = BUDGET, release: Release | None = None
+) -> Any:
     """Run `use` with a started client."""
 
     async def run() -> Any:
-        client = ModelClient(ModelApi(url, two_classes()), budget, lambda _: None)
+        client = ModelClient(ModelApi(url, two_classes()), budget, lambda _: None, lambda: release or Release())
         await client.start()
         try:
             return await use(client)
@@ -145,6 +148,23 @@ def test_a_version_that_is_gone_is_replaced_by_the_newest(server: Server) -> Non
 
     server.predict = replaced
     assert ask_once(server) == ModelReply([[0.25, 0.75]], "10")
+
+
+@pytest.mark.parametrize(
+    ("release", "outcome"),
+    [
+        (Release("2"), ModelReply([[0.25, 0.75]], "3")),  # rolled back, and the server does not have version 2
+        (
+            Release("2", retired=frozenset({"3"})),
+            Unavailable("every version of the model server is retired: 3"),
+        ),
+    ],
+)
+def test_a_retired_version_is_not_asked_though_a_server_that_follows_no_release_has_it(
+    server: Server, release: Release, outcome: ModelReply | Unavailable
+) -> None:
+    assert with_client(server.url, lambda client: client.ask([ROW]), 20.0, release) == outcome
+    assert isinstance(outcome, ModelReply) or has_german_words(outcome.why)
 
 
 def signatures(*inputs: str, classify: bool = False) -> dict[str, Any]:

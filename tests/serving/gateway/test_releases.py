@@ -63,15 +63,16 @@ class Served:
 
 
 @contextmanager
-def following_server(settings: Settings) -> Iterator[tuple[str, str]]:
+def following_server(settings: Settings, *flags: str) -> Iterator[tuple[str, str]]:
     """A model server that follows the home's releases; its addresses for REST and gRPC."""
     environment = {
         **os.environ, "LAKELOOP_HOME": str(settings.home), "LAKELOOP_USE_CASES": str(settings.use_cases),
         "LAKELOOP_USE_CASE": CASE, "COLUMNS": "200",
     }  # fmt: skip
     server = subprocess.Popen(
-        [*COMMAND, "serve", "models", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment, cwd=PROJECT
-    )
+        [*COMMAND, "serve", "models", "--port", "0", *flags],
+        stdout=subprocess.PIPE, text=True, env=environment, cwd=PROJECT,
+    )  # fmt: skip
     try:
         assert server.stdout is not None
         told = ""
@@ -86,10 +87,13 @@ def following_server(settings: Settings) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def served(settings: Settings, saved_models: Path) -> Iterator[Served]:
-    """A home with three pushed versions, and a model server that follows its releases."""
+    """A home with three pushed versions, and a model server that follows its releases, though it was given a folder:
+    that of the use case, under its name.
+    """
     for version in ("1", "2", "3"):
         push(settings, saved_models, version)
-    with following_server(settings) as (url, grpc_address):
+    folder = f"--model_base_path={models_folder(settings, CASE)}"
+    with following_server(settings, folder, f"--model_name={CASE}") as (url, grpc_address):
         yield Served(settings.model_copy(update={"model_server_url": url}), grpc_address)
 
 
