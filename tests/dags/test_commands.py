@@ -103,11 +103,16 @@ def ended(in_airflow_once: InAirflow, tmp_path_factory: pytest.TempPathFactory) 
         name = f"exit_{code}{'_is_an_answer' if answers else ''}"
         program = f"echo >> {folder}/{name}; exit {code}"
         cases[name] = {"arguments": ["x"], "answers": answers, "retries": 1, "retry_delay": 0, "program": program}
+    runs = f"echo $LAKELOOP_AIRFLOW_RUN_ID $LAKELOOP_AIRFLOW_TRY >> {folder}/runs"
+    once = '[ "$LAKELOOP_AIRFLOW_TRY" = 2 ] || kill -9 $$'
+    program = f"echo >> {folder}/killed; {runs}; {once}"
+    cases["killed"] = {"arguments": ["score"], "retries": 1, "retry_delay": 0, "program": program}
     secrets = {"AIRFLOW__API__SECRET_KEY": "secret"}
     found: dict[str, dict[str, Any]] = in_airflow_once("run_tasks", json.dumps(cases), folder, **secrets)
     for name in cases:
         tries = folder / name
         found[name]["tries"] = len(tries.read_text()) if tries.exists() else 1
+    found["killed"]["runs"] = (folder / "runs").read_text().splitlines()
     found["told"]["environment"] = dict(
         line.split("=", 1) for line in (folder / "env").read_text().splitlines() if "=" in line
     )
@@ -138,6 +143,14 @@ def test_the_exit_code_says_whether_to_try_again(
 ) -> None:
     assert (ended[name]["state"], ended[name]["tries"]) == (state, tries)
     assert ended[name]["value"] == ({"exit_code": 3} if state == "success" else None)
+
+
+def test_a_killed_command_is_tried_again_as_the_same_run(ended: dict[str, dict[str, Any]]) -> None:
+    """What a command keeps of its run, as a scoring does, is found again by the next try."""
+    killed = ended["killed"]
+    assert (killed["state"], killed["tries"]) == ("success", 2)
+    assert killed["runs"] == [f"{killed['run']} 1", f"{killed['run']} 2"]
+    assert "`lakeloop score` was ended by SIGKILL" in killed["log"]
 
 
 def test_a_failed_command_says_why_in_the_log(ended: dict[str, dict[str, Any]]) -> None:

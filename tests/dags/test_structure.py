@@ -89,6 +89,7 @@ def test_each_source_from_elsewhere_is_fetched_by_a_dag_of_its_own(found: dict[s
 def test_a_table_is_scored_by_itself_where_the_contract_asks_for_it(found: dict[str, Any]) -> None:
     assert sorted(name for name in found["dags"] if name.endswith("_score")) == ["insurance_score", "stays_score"]
     dag = found["dags"]["insurance_score"]
+    assert dag["tasks"]["score"]["retries"] == 2, "a scoring that was killed is gone on with"
     assert dag["tasks"]["scores"]["after"] == ["score"] and "insurance/gold" in dag["schedule"]
     assert "After every ingest" in dag["doc"] and "`gold/training`" in dag["doc"]
     after_model = found["dags"]["stays_score"]

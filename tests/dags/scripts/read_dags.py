@@ -23,6 +23,7 @@ def main() -> None:
                     "after": sorted(task.upstream_task_ids),
                     "doc": task.doc_md or "",
                     "pool": task.pool,
+                    "retries": task.retries,
                 }
                 for task in dag.tasks
             },
