@@ -10,10 +10,11 @@ from lakehouse.storage.layout import SCORES
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError
 from lakeloop.use_case import UseCase
-from operations.batch_scoring import SCORE_LOCK, Wanted, _how_far, _note
+from operations.batch_scoring import SCORE_LOCK, _note
 from operations.lineage.score_side import _scorings
 from operations.old_scores import not_current, remove_old_scores
 from operations.score_records import ScoringRecord, finish, record_path, scoring_records
+from operations.scoring_progress import Wanted, how_far
 from tests.operations.test_score_records import case_of, write
 
 NOW = datetime.now(UTC)
@@ -49,7 +50,7 @@ def scored(case: UseCase, name: str, version: int, hours_ago: float) -> ScoringR
     """A scoring of three rows with its file, that ended so long ago."""
     wanted = Wanted("silver/some", version, Path("/models/7"), (), 3, scoring=name)
     write(case, name, "", version=version, note=_note(case, wanted))
-    found, _ = finish(case, _how_far(case, wanted), "csv")
+    found, _ = finish(case, how_far(case, wanted), "csv")
     ended = (NOW - timedelta(hours=hours_ago)).isoformat()
     record_path(case, name).write_text(found.model_copy(update={"ended": ended}).model_dump_json())
     return found

@@ -15,8 +15,8 @@ from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase
-from operations.batch_scoring import Wanted, _how_far
 from operations.score_records import finish, scoring_records
+from operations.scoring_progress import Wanted, how_far
 from tests.use_case_copies import USE_CASES
 
 REASONS = ("ok", "out of range: x is 9, the model answers 1 to below 9", "out of range: x is 8, …")
@@ -67,25 +67,25 @@ def wanted(*switched_off: str, rows: int = 3) -> Wanted:
 
 def test_how_far_a_scoring_is_counts_only_rows_with_the_same_switched_off(tmp_path: Path) -> None:
     case = case_of("insurance", tmp_path)
-    assert (_how_far(case, wanted()).done, _how_far(case, wanted(rows=0)).done) == (False, True)
+    assert (how_far(case, wanted()).done, how_far(case, wanted(rows=0)).done) == (False, True)
     write(case, "first", "age < 20; all rows")
     write(case, "another version", "", version=2)
-    found = _how_far(case, wanted("", "age < 20"))  # their order does not matter
+    found = how_far(case, wanted("", "age < 20"))  # their order does not matter
     assert (found.scoring, found.scored, found.others, found.done) == ("first", 3, 0, True)
-    half = _how_far(case, wanted("", "age < 20", rows=6))
+    half = how_far(case, wanted("", "age < 20", rows=6))
     assert (half.scoring, half.scored, half.done) == ("first", 3, False)
-    for other in (_how_far(case, wanted("age < 20")), _how_far(case, wanted("", "age < 20"), again=True)):
+    for other in (how_far(case, wanted("age < 20")), how_far(case, wanted("", "age < 20"), again=True)):
         assert (other.scoring, other.scored, other.others, other.done) == ("", 0, 3, False)
 
 
 def test_rows_of_an_older_release_count_as_scored_with_nothing_switched_off(tmp_path: Path) -> None:
     case = case_of("insurance", tmp_path)
     write(case, None, None)
-    assert _how_far(case, wanted()).done
-    assert _how_far(case, wanted(rows=4)).others == 3  # nobody can go on with them
-    assert _how_far(case, wanted("age < 20")).others == 3
+    assert how_far(case, wanted()).done
+    assert how_far(case, wanted(rows=4)).others == 3  # nobody can go on with them
+    assert how_far(case, wanted("age < 20")).others == 3
     with pytest.raises(WrongUseError, match="an older release, which kept no record of it; --again"):
-        finish(case, _how_far(case, wanted()), "csv")
+        finish(case, how_far(case, wanted()), "csv")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,6 @@ def test_record_and_file_tell_each_task_and_are_written_once(
 def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     case = case_of("insurance", tmp_path)
     write(case, "good", "")
-    record, _ = finish(case, _how_far(case, wanted()))
+    record, _ = finish(case, how_far(case, wanted()))
     (Path(tmp_path) / "reports" / "insurance" / "scores" / "zz.json").write_text("{")
     assert scoring_records(case) == [record] and record.file == ""
