@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -19,13 +20,19 @@ import pytest
 from console.cli.watch import Watch
 from console.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
 from console.platform.generated_secrets import ensure_secrets
+from lakeloop.access.generated import ensure_tokens, token_file
+from lakeloop.access.tokens import create_token
 from lakeloop.airflow_runs import AirflowRuns
+from lakeloop.decision import CHOICES, Decision, ScoredCandidate
 from lakeloop.events import find_event, open_events, record_event
 from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import open_use_case
 from monitoring.airflow_client import AirflowClient
 from monitoring.airflow_pools import SLOTS, ensure_pools
+from operations.retraining.record import RetrainRecord, state_of
+from operations.retraining.record_table import add_record, load_record
+from operations.retraining.request import RetrainRequest
 from tests.ports import free_port
 
 pytestmark = pytest.mark.long
@@ -35,7 +42,7 @@ ORDER = ("GoldExport", "QualityGate", "InfraValidator", "Pusher")
 
 
 class Scheduled:
-    """A running Airflow with one DAG."""
+    """A running Airflow with a few DAGs, whose users are those who have a token."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = with_airflow(settings)
@@ -82,18 +89,22 @@ def wait(until: Callable[[], Any], seconds: float) -> Any:
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
     home = tmp_path_factory.mktemp("home")
-    settings = load_settings(home=home, use_case="insurance", airflow_port=free_port())
+    settings = load_settings(home=home, use_case="insurance", airflow_port=free_port(), auth="on")
     graph = home / "tfx" / "insurance" / "graph.json"
     graph.parent.mkdir(parents=True)
     graph.write_text(
         json.dumps({"nodes": [{"id": node, "upstream": ORDER[:number]} for number, node in enumerate(ORDER)]})
     )
+    ensure_tokens(settings)
+    for name, role in (("rita", "read"), ("dora", "decide")):
+        create_token(settings, name, role, "a test")
     ensure_secrets(settings)
     told = with_airflow(settings)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAKELOOP"))}
     environment = {
         **inherited, **PREFERENCES, **airflow_environment(settings),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "tests" / "dags" / "scheduled"),
+        "LAKELOOP_AUTH": "on", "LAKELOOP_TOKEN_FILE": str(token_file(settings, "lakeloop")),
         "LAKELOOP_AIRFLOW_URL": told.airflow_url, "LAKELOOP_AIRFLOW_USER": told.airflow_user,
         "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(told.airflow_password_file),
         "LAKELOOP_STRATEGY_ON_DRIFT": "keep", "LAKELOOP_SPARK_MEMORY": "1g", "LAKELOOP_SPARK_KEEP_SECONDS": "60",
@@ -182,6 +193,33 @@ def test_an_event_airflow_was_never_told_of_wakes_the_next_run_too(
     assert watch.follow(run).state == "success"
     told = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert "why" not in told and told[-3:] == ["record", "wake_next", "finish"]  # it goes on where it was left
+
+
+def test_who_answers_a_question_is_on_record_by_the_name_of_the_token(airflow: Scheduled) -> None:
+    decision = Decision(
+        decision_id="d1", use_case="insurance", at=datetime.now(UTC), clock=60, strategy="auto", trigger="ground_truth",
+        champion="17", champion_score=0.8, with_truth=True, judged_on="300 rows",
+        candidates=(ScoredCandidate(name="newest", what="newest rows", score=0.7),),
+        outcome="none passed", reason="every candidate failed the gate", decided_by="airflow",
+    )  # fmt: skip
+    waiting = RetrainRecord(
+        decision_id="d1", use_case="insurance", state=state_of(decision), at=decision.at, request=RetrainRequest(),
+        decision=decision,
+    )  # fmt: skip
+    add_record(airflow.use_case, waiting)
+    reads, decides = (
+        AirflowRuns(airflow.settings.model_copy(update={"airflow_user": user})) for user in ("rita", "dora")
+    )
+    wait(lambda: decides.runs("insurance_question") == (), 60)  # the DAG is known
+    run = decides.trigger("insurance_question", {"decision": "d1"})
+    (question,) = wait(lambda: reads.questions(run), 120)
+    with pytest.raises(AirflowError, match="user rita may not PATCH"):
+        reads.answer(question, CHOICES["keep"])
+    decides.answer(question, CHOICES["keep"], {"why": "more truth comes in May"})
+    assert wait(lambda: (now := decides.run(run)).ended and now, 120).state == "success"
+    made = load_record(airflow.use_case, "d1").the_decision
+    assert (made.choice, made.choice_details) == ("keep", "more truth comes in May")
+    assert made.chosen_by == "dora (through lakeloop)"
 
 
 def test_a_wrong_form_is_refused_with_the_reason(airflow: Scheduled) -> None:
