@@ -25,7 +25,16 @@ def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, nam
         WrongUseError: the frame has no rows, lacks a column, or a label is not one of its task.
         LakeloopError: the model cannot be loaded.
     """
-    answers = answers_of(model_dir, contract, frame)
+    return validate_opened(open_model(model_dir), contract, frame, name)
+
+
+def validate_opened(model: Any, contract: Contract, frame: pd.DataFrame, name: str = "rows") -> GateReport:
+    """The same of a model that was opened, for those who have many sets of rows.
+
+    Raises:
+        WrongUseError: the frame has no rows, lacks a column, or a label is not one of its task.
+    """
+    answers = answers_by(model, contract, frame)
     return check_gate(contract.gate, {name: answers}, None, contract.label.class_names, contract.period_column)
 
 
