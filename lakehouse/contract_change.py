@@ -13,6 +13,7 @@ from lakehouse.lake import Lake
 from lakehouse.requests import predictions
 from lakehouse.silver import refine as silver
 from lakehouse.silver.joins import create_waiting
+from lakehouse.silver.mendings import forget_mendings
 from lakehouse.storage.layout import (
     REJECTS,
     TRAINING_TABLE,
@@ -58,6 +59,7 @@ def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
         rejects = lake.table(f"silver/{REJECTS}")
         if table_exists(rejects):
             DeltaTable.forPath(lake.spark, rejects).delete()
+        forget_mendings(lake)
         log.info("event=contract_changed use_case=%s from=%s to=%s", lake.name, known, now)
     write_json(made_by, now)
 

@@ -40,7 +40,7 @@ class SourceReport:
     `known` files lay there unchanged; `bronze_rows` were delivered, `silver_inserted` and `silver_updated` written,
     `rejected` put aside, for `reasons` (sentence, rows), the most frequent first. `validated` are all rows that silver
     looked at, and `by_reason` counts those put aside by the kind of mistake alone. `warnings` are sentences on rows
-    that met no row of a joined source, or wait for one.
+    that met no row of a joined source, or wait for one. `mended` counts what was read otherwise than delivered.
     """
 
     source: str
@@ -57,6 +57,7 @@ class SourceReport:
     validated: int = 0
     by_reason: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    mended: int = 0
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,7 @@ def _source_report(use_case: UseCase, source: str, landed: LandingReport, refine
         validated=refined.delivered,
         by_reason=refined.by_reason,
         warnings=_on_joins(use_case, source, refined),
+        mended=refined.mended,
     )
 
 

@@ -78,6 +78,16 @@ def typed_values(texts: "pd.Series", column: Column, spelling: Spelling, zone: s
     return found.set_axis(texts.index)
 
 
+def usual_number(text: str, spelling: Spelling) -> str | None:
+    """One number in the usual spelling, without unit and marks; None where it is none or could be read in two ways."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    bare = pc.replace_substring_regex(pa.array([text], pa.string()), BLANKS, "")
+    found: str | None = _usual_spelling(bare, spelling)[0].as_py()
+    return found
+
+
 def _truth_values(words: "pa.Array") -> "pa.Array":
     """1 and 0 for texts in lower case that say yes and no."""
     import pyarrow as pa

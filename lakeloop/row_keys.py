@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract
 from lakeloop.contract.key import JOINT
+from lakeloop.mended_texts import mended_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,8 +21,9 @@ def row_keys(
 ) -> "pa.Array":
     """The keys of rows whose delivered `texts` are by column; null where a part of a compound key is.
 
-    `files` and `lines` say where the rows were delivered. A row hash is over the values of the source's columns, in
-    their names' order, so the order in which the contract or a file has them does not count.
+    A part of a key is as it is meant where the contract mends it. `files` and `lines` say where the rows were
+    delivered. A row hash is over the values of the source's columns, in their names' order, so the order in which the
+    contract or a file has them does not count.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -34,4 +36,5 @@ def row_keys(
         joined = pc.binary_join_element_wise(*values, BETWEEN)
         hashes = (sha256(row.encode()).hexdigest()[:HASH_DIGITS] for row in joined.to_pylist())
         return pa.array(hashes, pa.string())
-    return pc.binary_join_element_wise(*(texts[name] for name in key.columns), JOINT)
+    spec = contract.sources[source]
+    return pc.binary_join_element_wise(*(mended_column(spec, name, texts[name]) for name in key.columns), JOINT)

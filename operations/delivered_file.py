@@ -25,6 +25,7 @@ def write_delivered(frame: pd.DataFrame, source: Source, path: Path) -> None:
     Raises:
         WrongUseError: a value cannot be written so: a letter outside the encoding, a separator where nothing is quoted.
     """
+    frame = frame.drop(columns=list(source.in_file_names), errors="ignore")
     named = frame.set_axis([source.delivered(column)[0] for column in frame.columns], axis="columns")
     written = source.format_of(path.name)
     try:
@@ -43,7 +44,7 @@ def write_delivered(frame: pd.DataFrame, source: Source, path: Path) -> None:
 def _csv(frame: pd.DataFrame, source: Source) -> bytes:
     """Floats keep every digit."""
     read, text = source.read, io.StringIO(newline="")
-    text.write("\n" * read.skip_lines)
+    text.write("\n" * (read.skip_lines if isinstance(read.skip_lines, int) else 0))
     writer = csv.writer(text, delimiter=source.separator, quotechar=read.quote or None, escapechar=read.escape,
                         doublequote=not read.escape, lineterminator="\n",
                         quoting=csv.QUOTE_MINIMAL if read.quote else csv.QUOTE_NONE)  # fmt: skip

@@ -13,10 +13,11 @@ import pyarrow as pa
 from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.added_columns import with_period
 from lakeloop.clock import period_spans
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Source
 from lakeloop.derived_features import with_derived
 from lakeloop.event_times import with_event_time
 from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.mended_texts import mended_frame
 from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
 from lakeloop.use_case import UseCase
@@ -161,10 +162,17 @@ def _texts(contract: Contract, source: str, path: Path) -> pd.DataFrame:
     except LakeloopError as error:
         raise WrongUseError(f"the history of {contract.use_case} cannot be read: {error}") from None
     columns = {name: _array(rows[name]) for name in spec.columns}
+    columns |= dict.fromkeys(spec.in_file_names, pa.repeat(_named_period(spec, path), rows.num_rows))
     columns |= with_event_time(contract, source, columns)
     if not contract.key.delivered:
         columns[contract.key.column] = row_keys(contract, source, columns, pa.scalar(path.name), _array(rows[LINE]))
-    return pa.table(columns).to_pandas()
+    return mended_frame(contract, source, pa.table(columns).to_pandas())
+
+
+def _named_period(source: Source, path: Path) -> str:
+    """The period that a file's name says, or the folders that it lies in."""
+    names = ("/".join(path.parts[-depth:]) for depth in range(1, len(path.parts)))
+    return next(filter(None, map(source.period_of_file, names)), "")
 
 
 def _array(column: pa.ChunkedArray) -> pa.Array:

@@ -124,6 +124,10 @@ def _tell_sources(report: IngestReport) -> None:
             console.print(f"  {source.source}: {warning}", style=BAD, soft_wrap=True)
         for reason, count in source.reasons:
             console.print(f"  {source.source}: {count:,} rejected: {reason}", style=BAD, soft_wrap=True)
+        if source.mended:
+            console.print(f"  {source.source}: {source.mended:,} values were mended", style=DIM, soft_wrap=True)
+    if any(source.mended for source in report.sources):
+        console.print("  what was mended in which file: `lakeloop lake show silver/mended`", style=DIM)
     if any(source.rejected for source in report.sources):
         console.print("  every rejected row, with file and line: `lakeloop lake show silver/rejects`")
 

@@ -14,6 +14,7 @@ from lakeloop.decision_table import read_decisions
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import first_line
+from lakeloop.mended_values import MENDED, MendedValue, newest_mended_values
 from lakeloop.model_folders import pushed_at
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
@@ -70,6 +71,7 @@ class Start:
     releases: Sequence[ReleaseEntry]
     windows: Sequence[DriftReport]
     rejects: Sequence[RejectedRows]
+    mended: Mapping[str, Sequence[MendedValue]]
     waiting: Sequence[WaitingRows]
     scorings: Sequence[ScoringRecord]
     scores_folder: Path
@@ -85,6 +87,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
     others = _tried(lambda: undecided_lines(use_case, decisions), "the records of retrains", problems)
     windows = _tried(lambda: lake_reports(use_case), "the drift reports", problems)
     rejects = _tried(lambda: newest_rejected_rows(use_case), "silver/rejects", problems)
+    mended = _tried(lambda: [newest_mended_values(use_case)], MENDED, problems)
     waiting = _tried(lambda: waiting_rows(use_case), "silver/waiting", problems)
     scorings = _tried(lambda: scoring_records(use_case), "the records of scorings", problems)
     records = runs.all()
@@ -103,6 +106,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         releases=released[::-1],
         windows=windows,
         rejects=[found for found in rejects if found.rejected],
+        mended=next(iter(mended), {}),
         waiting=[found for found in waiting if found.waiting],
         scorings=scorings,
         scores_folder=records_folder(use_case),

@@ -40,6 +40,7 @@ class Admission:
     """One look at the landing folder: records for the ledger, staged copies by layout, and what to tell.
 
     `first` is the number of the first file taken; those after it have the next ones, in the order of `records`.
+    `renamed`: file -> its columns that have another name than the contract says first, by their own.
     """
 
     first: int = 1
@@ -47,6 +48,7 @@ class Admission:
     layouts: dict[Layout, Path] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     known: int = 0
+    renamed: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def taken(self) -> list[DeliveryRecord]:
@@ -111,6 +113,7 @@ def admit(
         result.records.append(delivery)
         if state == "taken":
             sentences += [(file, remark) for remark in _remarks(staged, source, taken)]
+            result.renamed[file] = staged.content.renamed
             extra[file] = extra_columns(staged.content.header, source)
             _move(folder, result, _layout(staged.content), staging)
             taken.add(delivery)

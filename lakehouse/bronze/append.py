@@ -21,10 +21,11 @@ from lakehouse.bronze.bronze_table import BronzeTable
 from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.ledger import in_step, write_records
 from lakehouse.bronze.made_keys import with_made_key
-from lakehouse.bronze.made_times import with_made_time
+from lakehouse.bronze.made_times import with_made_time, with_named_periods
 from lakehouse.bronze.notices import collated
 from lakehouse.bronze.split_lines import odd_part_rows, parts_of, split, split_rows
 from lakehouse.lake import Lake
+from lakehouse.silver.mendings import OTHER_NAME, Mending, write_mendings
 from lakeloop.clock import play, read_clock
 from lakeloop.contract import Contract, Source
 from lakeloop.exceptions import LakeloopError
@@ -96,6 +97,7 @@ def land(
     if admission.records:
         admission = _append(lake, bronze, admission, look, clock.period)
         step("bronze appended")
+        write_mendings(lake, _other_names(lake.contract.sources[source], admission))
         write_records(lake, admission.records)
         step("deliveries appended")
         log.info("event=landed source=%s batch=%d files=%d", source, ledger.next_batch, len(admission.records))
@@ -103,6 +105,18 @@ def land(
     return LandingReport(
         (*ledger.completed, *admission.records), (*ledger.notices, *admission.notices), admission.known
     )
+
+
+def _other_names(spec: Source, admission: Admission) -> list[Mending]:
+    """What there is to tell of columns that have another name in a file than the contract says first."""
+    return [
+        {
+            "source": record.source, "file": record.file, "batch": record.batch, "column": own, "mended": OTHER_NAME,
+            "rows": record.rows, "delivered": name, "meant": spec.delivered(own)[0],
+        }
+        for record in admission.taken
+        for own, name in admission.renamed.get(record.file, {}).items()
+    ]  # fmt: skip
 
 
 def _append(lake: Lake, bronze: BronzeTable, admission: Admission, look: Look, clock: int) -> Admission:
@@ -132,7 +146,8 @@ def _rows(
 ) -> Iterator[pa.RecordBatch]:
     """What was split into `folder`, with key and event time; `periods` counts the periods that rows name."""
     spec, time = contract.sources[source], contract.event_time
-    for rows in split_rows(admission, folder):
+    for delivered in split_rows(admission, folder):
+        rows = with_named_periods(spec, delivered)
         if not time.dated and time.column in spec.columns:
             places = ["_source_file", time.column]
             counted = pa.Table.from_batches([rows]).group_by(places).aggregate([([], "count_all")])

@@ -7,11 +7,12 @@ import codecs
 import csv
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lakehouse.bronze import parts
 from lakehouse.bronze.chunks import beginning, joined
-from lakehouse.bronze.delivered_columns import Content, check_columns, in_own_names
+from lakehouse.bronze.delivered_columns import Content, check_columns, in_own_names, renamed_columns
 from lakehouse.bronze.dialect_rows import dialect, stage_dialect
 from lakehouse.bronze.parts import LineParts, RowParts
 from lakehouse.bronze.quoted_lines import LINE_BREAK, joined_records
@@ -20,6 +21,8 @@ from lakeloop.contract import Source
 
 HEADER_BYTES = 128 << 10
 HEADER_COLUMNS = 2_000
+MOST_LINES_ABOVE = 1_000
+"""Among so many lines the header is looked for."""
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 UTF8 = codecs.lookup("utf-8").name
@@ -44,10 +47,11 @@ def stage_csv(chunks: Iterator[bytes], source: Source, may_lack: Collection[str]
     """
     head = _Head(_text_lines(chunks, source), source, may_lack)
     header = head.read()
-    own = in_own_names(header, source)
+    own, renamed = in_own_names(header, source), renamed_columns(header, source)
     lines = head.lines()
     if source.read.quote != '"' or source.read.escape:
-        return stage_dialect(lines, source, own, RowParts(folder, number, source.columns), head.number + 1)
+        split = stage_dialect(lines, source, own, RowParts(folder, number, source.columns), head.number + 1)
+        return replace(split, renamed=renamed)
     written = LineParts(folder, number, head.number + 1)
     quoted = False
     joined = joined_records(lines, source.separator, len(header))
@@ -57,7 +61,7 @@ def stage_csv(chunks: Iterator[bytes], source: Source, may_lack: Collection[str]
             written.write(chunk)
     finally:
         written.close()
-    return Content(own, written.rows, quoted)
+    return Content(own, written.rows, quoted, renamed=renamed)
 
 
 def utf8(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
@@ -108,7 +112,7 @@ def _text_lines(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
 def _known_as_text(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
     start, whole = beginning(chunks, max(map(len, OTHER_FORMATS)))
     if not start:
-        wanted = "the header " + _wanted(source) if source.read.header else f"{len(source.columns)} columns"
+        wanted = "the header " + _wanted(source) if source.read.header else f"{len(source.in_files)} columns"
         raise FileRefusedError(f"is empty; a file of this source starts with {wanted}")
     for magic, format_name in OTHER_FORMATS.items():
         if start.startswith(magic):
@@ -128,12 +132,10 @@ class _Head:
     def read(self) -> tuple[str, ...]:
         """The columns as the header names them, or `column_1`, … of a file without header."""
         source, comment = self._source, self._source.read.comment.encode()
-        for above in range(source.read.skip_lines):
-            if not self._has_line():
-                raise FileRefusedError(
-                    f"has {above:,} lines, and the contract says that {source.read.skip_lines:,} stand above its rows"
-                )
-            self._take()
+        if isinstance(source.read.skip_lines, int):
+            self._skip(source.read.skip_lines)
+        else:
+            self._go_to_header()
         while comment and self._held_line().startswith(comment):
             self._take()
         if not source.read.header:
@@ -161,8 +163,29 @@ class _Head:
         return header
 
     def lines(self) -> Iterator[bytes]:
-        """What is below, in chunks."""
-        return joined(self._held, self._lines)
+        """What is below, in chunks; up to the line that ends the table."""
+        until, below = self._source.read.until.encode(), joined(self._held, self._lines)
+        return _before_line(below, until) if until else below
+
+    def _skip(self, lines: int) -> None:
+        for above in range(lines):
+            if not self._has_line():
+                raise FileRefusedError(
+                    f"has {above:,} lines, and the contract says that {lines:,} stand above its rows"
+                )
+            self._take()
+
+    def _go_to_header(self) -> None:
+        """Pass what stands above the first line that names the columns."""
+        source, wanted = self._source, [name for name in self._source.in_files if name not in self._may_lack]
+        for _ in range(MOST_LINES_ABOVE):
+            if not self._has_line():
+                break
+            named = _names_in(self._held_line().decode("utf-8", "replace"), source, source.separator)
+            if set(wanted) <= set(in_own_names(named, source)):
+                return
+            self._take()
+        raise FileRefusedError(f"has no header in its first {self.number:,} lines; it should name {_wanted(source)}")
 
     def _columns_by_position(self) -> tuple[str, ...]:
         """A file without header has as many columns as its first line that is not empty."""
@@ -171,14 +194,14 @@ class _Head:
         text = self._held_line().decode("utf-8", "replace")
         found = len(_columns(text, self._source, self._source.separator))
         names = tuple(f"column_{position}" for position in range(1, found + 1))
-        lacking = [name for own in self._source.columns for name in self._source.delivered(own) if name not in names]
+        lacking = [name for own in self._source.in_files for name in self._source.delivered(own) if name not in names]
         if text and lacking:
             raise FileRefusedError(
                 f"has {found} columns in line {self.number + 1} ({text[:100]!r}), and the contract wants more, up to "
                 f"{max(int(name.removeprefix('column_')) for name in lacking)}; between them stands "
                 f"{SEPARATORS.get(self._source.separator, repr(self._source.separator))}"
             )
-        return names if text else tuple(name for own in self._source.columns for name in self._source.delivered(own))
+        return names if text else tuple(name for own in self._source.in_files for name in self._source.delivered(own))
 
     def _has_line(self) -> bool:
         """Whether a line is there; it is held then, whole or its first HEADER_BYTES."""
@@ -198,7 +221,7 @@ class _Head:
 
 
 def _wanted(source: Source) -> str:
-    return source.separator.join(source.delivered(own)[0] for own in source.columns)
+    return source.separator.join(source.delivered(own)[0] for own in source.in_files)
 
 
 def _check_header(header: tuple[str, ...], text: str, source: Source, may_lack: Collection[str]) -> None:
@@ -207,7 +230,7 @@ def _check_header(header: tuple[str, ...], text: str, source: Source, may_lack: 
     except FileRefusedError:
         for separator, spelled in SEPARATORS.items():
             other = in_own_names(_columns(text, source, separator), source)
-            if separator != source.separator and set(source.columns) <= set(other):
+            if separator != source.separator and set(source.in_files) <= set(other):
                 wants = SEPARATORS.get(source.separator, repr(source.separator))
                 raise FileRefusedError(
                     f"seems to use {spelled} between its columns; the contract wants {wants}"
@@ -222,6 +245,14 @@ def _check_header(header: tuple[str, ...], text: str, source: Source, may_lack: 
             f"has {len(header):,} columns, and up to {HEADER_COLUMNS:,} can be read; leave out those that are not in "
             "the contract"
         )
+
+
+def _names_in(line: str, source: Source, separator: str) -> tuple[str, ...]:
+    """The columns that a line names; none where it cannot be a header."""
+    try:
+        return _columns(line, source, separator)
+    except FileRefusedError:
+        return ()
 
 
 def _columns(line: str, source: Source, separator: str) -> tuple[str, ...]:
@@ -275,4 +306,21 @@ def _without_comments(chunks: Iterator[bytes], comment: bytes) -> Iterator[bytes
         yield begins.sub(b"", held + whole + line_end)
         held = rest
     if held and not held.startswith(comment):
+        yield held
+
+
+def _before_line(chunks: Iterator[bytes], mark: bytes) -> Iterator[bytes]:
+    """The lines above the first one that begins with `mark`; the rest is read and left out."""
+    begins, held, ended = re.compile(rb"^%s" % re.escape(mark), re.MULTILINE), b"", False
+    for chunk in chunks:
+        if ended:
+            continue
+        held += chunk
+        if found := begins.search(held):
+            yield held[: found.start()]
+            held, ended = b"", True
+        else:
+            whole, line_end, held = held.rpartition(b"\n")
+            yield whole + line_end
+    if held:
         yield held

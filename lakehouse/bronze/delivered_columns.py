@@ -1,8 +1,8 @@
 """The columns of a delivered file in the contract's words, and what of it the contract does not name."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lakehouse.exceptions import FileRefusedError
 from lakeloop.contract import Source
@@ -13,13 +13,14 @@ class Content:
     """What a file holds. `header` are its columns: the contract's by their own names, others as delivered.
 
     `quoted`: some record has line breaks inside its fields, and LINE_BREAK stands for each in its parts. `split`: its
-    parts are rows, not lines.
+    parts are rows, not lines. `renamed`: own name -> the file's, where the contract says another one first.
     """
 
     header: tuple[str, ...] = ()
     rows: int = 0
     quoted: bool = False
     split: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def in_own_names(delivered: Sequence[str], source: Source) -> tuple[str, ...]:
@@ -30,6 +31,17 @@ def in_own_names(delivered: Sequence[str], source: Source) -> tuple[str, ...]:
         if found is not None:
             own[found] = column
     return tuple(own.get(name) or _told_apart(name, source) for name in delivered)
+
+
+def renamed_columns(delivered: Sequence[str], source: Source) -> dict[str, str]:
+    """Own name -> the one that a file has, of columns that the contract knows by several and by another one first."""
+    found = {}
+    for column in source.in_files:
+        first, *others = source.delivered(column)
+        name = next((name for name in others if name in delivered), None)
+        if name is not None and first not in delivered:
+            found[column] = name
+    return found
 
 
 def _told_apart(name: str, source: Source) -> str:
@@ -48,8 +60,8 @@ def check_columns(delivered: Sequence[str], source: Source, may_lack: Collection
 
 
 def lacking_columns(header: Sequence[str], source: Source) -> tuple[str, ...]:
-    """Columns of the contract that a header in own names does not have."""
-    return tuple(column for column in source.columns if column not in header)
+    """Columns of the contract that a header in own names does not have, and should."""
+    return tuple(column for column in source.in_files if column not in header)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lakehouse.bronze.chunks import lines_of
 from lakehouse.bronze.csv_text import utf8
-from lakehouse.bronze.delivered_columns import Content, check_columns, extra_text, in_own_names
+from lakehouse.bronze.delivered_columns import Content, check_columns, extra_text, in_own_names, renamed_columns
 from lakehouse.bronze.parts import RowParts
 from lakehouse.exceptions import FileRefusedError
 from lakeloop.contract import Source
@@ -104,7 +104,8 @@ class _Rows:
         names = tuple(self._names)
         if self.whole:
             check_columns(names, self._source, self._may_lack, f"no record has it; they have {some(names, 20)}")
-        return Content(in_own_names(names, self._source) if self.whole else (), self._parts.rows, split=True)
+        own = in_own_names(names, self._source) if self.whole else ()
+        return Content(own, self._parts.rows, split=True, renamed=renamed_columns(names, self._source))
 
 
 def _taken(values: Texts, first: str, others: list[str]) -> str | None:

@@ -10,6 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake
+from lakehouse.silver.mended_rows import mended_value
 from lakehouse.storage.layout import table_exists
 from lakehouse.storage.schema import add_columns, quoted
 from lakeloop.contract import Contract
@@ -44,5 +45,6 @@ def _made_key(contract: Contract, source: str) -> Column:
     if key.made == "row_hash":
         values = [sf.coalesce(quoted(name), sf.lit("")) for name in sorted(contract.sources[source].columns)]
         return sf.left(sf.sha2(sf.concat_ws(BETWEEN, *values), 256), sf.lit(HASH_DIGITS))
-    parts = [piece for name in key.columns for piece in (sf.lit(JOINT), sf.col(quoted(name)))]
+    spec = contract.sources[source]
+    parts = [piece for name in key.columns for piece in (sf.lit(JOINT), mended_value(spec, name))]
     return sf.concat(*parts[1:])

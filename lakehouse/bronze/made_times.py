@@ -1,6 +1,7 @@
-"""Event times that no file has in one column: joined on the way into bronze, and anew where the contract says it since.
+"""Event times that no file has in one column: joined on the way into bronze, and anew where the contract says it since;
+and periods that no file has, but its name.
 
-Both follow `lakeloop.event_times`, the second one in Spark's words, since bronze may be large by then.
+The first two follow `lakeloop.event_times`, the second one in Spark's words, since bronze may be large by then.
 """
 
 import pyarrow as pa
@@ -12,9 +13,22 @@ from pyspark.sql import functions as sf
 from lakehouse.lake import Lake
 from lakehouse.storage.layout import table_exists
 from lakehouse.storage.schema import add_columns, quoted
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Source
 from lakeloop.contract.event_time import EventTime
 from lakeloop.event_times import MONTHS, WHOLE, joints, with_event_time
+
+
+def with_named_periods(source: Source, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Split rows with the period that their file's name says, in the columns that no file has; a line that could not be
+    split has none."""
+    if not source.in_file_names:
+        return rows
+    files = rows["_source_file"].dictionary_encode()
+    named = pa.array([source.period_of_file(file) or None for file in files.dictionary.to_pylist()], pa.string())
+    periods = pc.if_else(rows["_flaw"].is_null(), named.take(files.indices), None)
+    for name in source.in_file_names:
+        rows = rows.set_column(rows.schema.get_field_index(name), name, periods)
+    return rows
 
 
 def with_made_time(contract: Contract, source: str, rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.bronze.delivered_columns import Content, check_columns, extra_columns, in_own_names
+from lakehouse.bronze.delivered_columns import Content, check_columns, extra_columns, in_own_names, renamed_columns
 from lakehouse.bronze.extra_values import extra_values
 from lakehouse.bronze.parts import BATCH_ROWS, RowParts
 from lakehouse.exceptions import FileRefusedError
@@ -30,19 +30,19 @@ def stage_parquet(
     unpacked = _as_file(chunks, path, folder)
     rows = RowParts(folder, number, source.columns)
     try:
-        own: tuple[str, ...] = ()
+        own, renamed = tuple[str, ...](), dict[str, str]()
         for table in _tables(unpacked):
             if not own:
                 names = table.column_names
                 check_columns(names, source, may_lack, f"its columns are {some(names, 20)}")
-                own = in_own_names(names, source)
+                own, renamed = in_own_names(names, source), renamed_columns(names, source)
             if table.num_rows:
                 rows.add_batch(_rows(table, own, source, rows.rows + 1, rows.schema))
     finally:
         rows.close()
         if unpacked != path:
             unpacked.unlink()
-    return Content(own, rows.rows, split=True)
+    return Content(own, rows.rows, split=True, renamed=renamed)
 
 
 def _tables(path: Path) -> Iterator[pa.Table]:

@@ -18,6 +18,7 @@ from lakehouse.gold.training import training_column_names, training_rows
 from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Point, Points
 from lakehouse.silver.joined_features import base_columns, with_joined_features
+from lakehouse.silver.mended_rows import mended_rows
 from lakehouse.silver.one_row_a_key import newest_by_key, ranked_by_key
 from lakehouse.silver.refine import bronze_frame
 from lakehouse.silver.truth_parts import combined_truth
@@ -135,7 +136,9 @@ def _source_at(
         }
     )
     derivation = derivation_of(lake) if source == contract.feature_source else None
-    good = validation_of(contract, source, derivation).good_rows(bronze_frame(lake, source))
+    good = validation_of(contract, source, derivation).good_rows(
+        mended_rows(bronze_frame(lake, source), contract, source)
+    )
     dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
     if source in contract.joins:
         rows = ranked_by_key(_beside_points(dated, wanted), [*contract.identity(source), AS_OF])

@@ -14,6 +14,7 @@ from lakehouse.silver.validation import Validation
 from lakehouse.storage.schema import quoted
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.mended_texts import mends
 from lakeloop.use_case import UseCase
 
 
@@ -60,7 +61,7 @@ def repeated_in_file(ranked: DataFrame, contract: Contract, source: str) -> Data
 
 def has_doubles(use_case: UseCase, source: str, version: int, batch: int) -> bool:
     """Whether a key seems to stand twice in the rows that bronze got after a batch; what is told apart by several
-    columns, or by values of joined sources, always may.
+    columns, by values of joined sources, or by a key that is not as delivered, always may.
 
     Reads one column and compares hashes, eight bytes a row: a collision, or a double that is bad anyway, only costs the
     longer way.
@@ -68,6 +69,8 @@ def has_doubles(use_case: UseCase, source: str, version: int, batch: int) -> boo
     if len(use_case.contract.identity(source)) > 1 or source in use_case.contract.joins:
         return True
     key = use_case.contract.key.column
+    if mends(use_case.contract.sources[source], key):
+        return True
     table = open_lake_table(use_case, f"bronze/{source}", version)
     if table is None or key not in (field.name for field in table.schema().fields):
         return False

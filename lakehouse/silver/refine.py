@@ -16,6 +16,8 @@ from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake, lake_with
 from lakehouse.silver.joins import JoinedSource, Unmet, joined_sources, write_base
+from lakehouse.silver.mended_rows import mended_rows
+from lakehouse.silver.mendings import count_mendings, write_mendings
 from lakehouse.silver.one_row_a_key import has_doubles, newest_by_key, ranked_by_key, ranked_good, repeated_in_file
 from lakehouse.silver.rejects import Rejected, reject_columns, rejects, write_rejects
 from lakehouse.silver.truth_parts import combined_truth, impossible
@@ -27,6 +29,7 @@ from lakehouse.storage.schema import change_column, constraints, create_table, q
 from lakehouse.storage.table_log import DataFile, Range, files_at, key_ranges, version_of
 from lakeloop.contract import Contract
 from lakeloop.derived_features import derivation_of
+from lakeloop.mended_texts import mends
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ class SilverReport:
 
     `delivered`: rows that it looked at. `repeated`: records left out because their request id was there already. Of
     `reasons` each has an example beside it; `by_reason` has all of them, without. `unmet`: rows without a row of a
-    joined source.
+    joined source. `mended`: values and lines that were read otherwise than they were delivered.
     """
 
     inserted: int = 0
@@ -50,6 +53,7 @@ class SilverReport:
     reasons: list[tuple[str, int]] = field(default_factory=list)
     by_reason: dict[str, int] = field(default_factory=dict)
     unmet: tuple[Unmet, ...] = ()
+    mended: int = 0
 
     def add(self, rejected: Rejected) -> None:
         """Count rows that were rejected now."""
@@ -175,7 +179,8 @@ def _write(lake: Lake, source: str, new: NewRows, joined: Sequence[JoinedSource]
     contract, files = lake.contract, new.files
     derivation = derivation_of(lake) if source == contract.feature_source else None
     validation = validation_of(contract, source, derivation)
-    rows = bronze_frame(lake, source, new.version).where(sf.col("_batch") > new.after)
+    bronze = bronze_frame(lake, source, new.version).where(sf.col("_batch") > new.after)
+    rows = mended_rows(bronze, contract, source)
     clean, refused = validation.good_rows(rows), rejects(validation.bad_rows(rows), contract, source)
     if files and has_doubles(lake, source, new.version, new.after):
         repeated = repeated_in_file(ranked_good(rows, validation), contract, source)
@@ -193,6 +198,10 @@ def _write(lake: Lake, source: str, new: NewRows, joined: Sequence[JoinedSource]
     report = SilverReport(written.inserted, written.updated, delivered=new.count, unmet=unmet)
     if files and (written.seen is None or written.seen != new.count):
         report.add(write_rejects(refused, lake, source, new.batches))
+    if files:
+        found = count_mendings(bronze, contract, source)
+        write_mendings(lake, found)
+        report.mended = sum(one["rows"] for one in found)
     return report
 
 
@@ -203,8 +212,9 @@ def _write_parts(
     as rejects."""
     contract, source = lake.contract, lake.contract.label.source
     key, path = contract.key.column, lake.table(f"silver/{source}")
-    ranges, until = key_ranges(files, key), max(file.highest["_batch"] for file in files)
-    known = bronze_frame(lake, source).where((sf.col("_batch") <= until) & within(key, ranges))
+    ranges, until = _key_ranges(contract, source, files), max(file.highest["_batch"] for file in files)
+    there = bronze_frame(lake, source).where((sf.col("_batch") <= until) & within(key, ranges))
+    known = mended_rows(there, contract, source)
     parts = newest_by_key(ranked_by_key(validation.good_rows(known), contract.identity(source)))
     touched = parts.join(new.select(quoted(key)).distinct(), key, "left_semi")
     combined = combined_truth(touched, contract, [key])
@@ -223,13 +233,19 @@ def _upsert(lake: Lake, source: str, clean: DataFrame, files: Sequence[DataFile]
     rows = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
     if source not in contract.joins:
         key = contract.key.column
-        return upsert(path, rows, [key], key_ranges(files, key), values)
+        return upsert(path, rows, [key], _key_ranges(contract, source, files), values)
     first = _told_first_by(contract, source)
     low, high = rows.agg(sf.min(quoted(first)), sf.max(quoted(first))).collect()[0]
     if low is None:
         return MergeCounts(seen=0)
     keys = sorted(contract.identity(source), key=lambda name: name != first)
     return upsert(path, rows, keys, [_widened(low, high)], values)
+
+
+def _key_ranges(contract: Contract, source: str, files: Sequence[DataFile]) -> list[Range] | None:
+    """Where the keys of bronze's files lie in silver; None where a key is not as delivered, and so anywhere."""
+    key = contract.key.column
+    return None if mends(contract.sources[source], key) else key_ranges(files, key)
 
 
 def _widened(low: Any, high: Any) -> Range:

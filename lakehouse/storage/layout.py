@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REQUESTS = "deliveries", "requests"
-REJECTS, PREDICTIONS, WAITING = "rejects", "predictions", "waiting"
+REJECTS, MENDED, PREDICTIONS, WAITING = "rejects", "mended", "predictions", "waiting"
 """Tables of bronze and silver beside those of the sources, by their names there."""
 PREDICTIONS_TABLE, REJECTS_TABLE = f"silver/{PREDICTIONS}", f"silver/{REJECTS}"
 TRAINING_TABLE, PERIOD_SUMMARY, PERFORMANCE = "gold/training", "gold/monthly", "gold/performance"

@@ -327,6 +327,8 @@ class Contract(Section):
         typing = {name: source.read.typing for name, source in self.sources.items() if source.read.typing}
         if typing:
             shape["read"] = typing
+        if summed := {name: source.summed for name, source in self.sources.items() if source.summed}:
+            shape["summed"] = summed
         if self.group_column:
             shape["group"] = self.group_column
         if self.joins:

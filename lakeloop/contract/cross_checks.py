@@ -245,7 +245,7 @@ def _periods(raw: dict[str, Any]) -> Found:
 
 
 def _units(raw: dict[str, Any]) -> Found:
-    """A unit stands beside numbers alone."""
+    """A unit stands beside numbers alone, and only numbers are summed."""
     types = {
         key_column(raw): "key",
         **dict.fromkeys(event_columns(raw), "time"),
@@ -258,3 +258,11 @@ def _units(raw: dict[str, Any]) -> Found:
             at = ("sources", source, "read", "columns", name, "unit")
             if value_at(raw, *at) and types.get(name) in ("key", "time", "string", "bool", *TIMES):
                 yield at, f"`{name}` is a {types[name]}, and a unit stands beside numbers; leave it out"
+        for position, name in enumerate(names_at(raw, "sources", source, "summed")):
+            if types.get(name) not in ("", "int", "float", "decimal", None):
+                yield (
+                    ("sources", source, "summed", position),
+                    f"`{name}` is a {types[name]}, and numbers are summed; leave it out",
+                )
+            elif text_at(raw, "features", name, "derived_from"):
+                yield ("sources", source, "summed", position), f"`{name}` is derived from others; sum those"

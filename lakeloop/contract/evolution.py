@@ -268,7 +268,7 @@ def _sections(before: Contract, after: Contract) -> Iterator[Change]:
             weight, effect = SECTIONS.get(name, OTHERWISE)
             if name == "sources" and ".join" in where:
                 weight, effect = JOINED
-            elif name == "sources" and any(f".read.{word}" in where for word in TYPING):
+            elif name == "sources" and (".summed" in where or any(f".read.{word}" in where for word in TYPING)):
                 weight, effect = READ
             yield Change(where, was, now, weight, effect)
 

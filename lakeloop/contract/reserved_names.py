@@ -32,7 +32,7 @@ SCORES = (
 """Columns of gold/scores, which has a row a key."""
 POINTS = ("as_of", "known")
 """Columns of `features read`, which adds when a row was known."""
-SOURCES = ("deliveries", "rejects", "requests", "predictions")
+SOURCES = ("deliveries", "rejects", "mended", "requests", "predictions")
 """Tables of bronze and silver that stand beside those of the sources."""
 SOURCES_OF_JOINS = ("waiting",)
 """Tables that only a use case with joined sources has."""

@@ -1,6 +1,7 @@
 """Where rows come from: files of a kind, how they are written, and their event time."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Self, cast
@@ -28,15 +29,19 @@ Format = Literal["csv", "jsonl", "json", "parquet"]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 SAID_OF = {
     **dict.fromkeys(
-        ("separator", "quote", "escape", "decimal", "thousands", "comment", "skip_lines", "header"), ("csv",)
+        ("separator", "quote", "escape", "decimal", "thousands", "comment", "skip_lines", "header", "until"), ("csv",)
     ),
     "encoding": ("csv", "jsonl", "json"),
     "records": ("json",),
 }
 """The formats whose writing a word says."""
-TYPING = ("decimal", "thousands", "missing", "trim", "columns")
+TYPING = ("decimal", "thousands", "missing", "trim", "columns", "rows")
 """The words of `read` that say how texts become values."""
 LONGEST_UNIT = 20
+ANY_LINES = "any"
+"""How many lines stand above the header where each file has another number of them."""
+IN_FILE_NAME = re.compile(r"\{(\w+)\}")
+"""The name in a file of a column that only the file's name says: `{year}`, as `files` writes it."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,36 @@ class Spelling:
     trim: bool = False
     unit: str = ""
 
+    def is_missing(self, text: str) -> bool:
+        """Whether a text is one that means no value."""
+        return text.strip(" ") in self.missing
+
 
 class ReadColumn(Section):
-    """What is special in the texts of one column: the unit beside its numbers, and texts that mean no value in it."""
+    """What is special in the texts of one column: the unit beside its numbers, and texts that mean no value in it.
+
+    `digits`: how many digits a code has; where files lost zeros in front, they are put back. `replaced`: texts that
+    stand for others, such as codes that are no more, each with the one that is meant.
+    """
 
     unit: str = unless("")
     missing: tuple[Text, ...] = unless(())
+    digits: Annotated[int, Field(ge=2, le=30)] | None = unless(None)
+    replaced: dict[Text, Text] = unless({})
+
+    @property
+    def mends(self) -> bool:
+        """Whether texts become other texts."""
+        return self.digits is not None or bool(self.replaced)
+
+    @field_validator("replaced")
+    @classmethod
+    def _what_is_meant_stays(cls, replaced: dict[str, str]) -> dict[str, str]:
+        if again := [text for text in replaced.values() if text in replaced]:
+            raise mistake(
+                f"`replaced` has {again[0]!r} on both sides; write beside each text the one that is meant in the end"
+            )
+        return replaced
 
     @field_validator("unit")
     @classmethod
@@ -69,7 +98,12 @@ class ReadColumn(Section):
 
 class Read(Section):
     """How a source's files are written; what is left out is as in a usual CSV file. `columns`: what is special in one,
-    by its own name."""
+    by its own name.
+
+    `skip_lines`: lines above the header; `any`: as many as there are above the first line that names the columns.
+    `until`: how the line begins that ends the table; it and what is below are no rows. `rows`: patterns by column; a
+    line whose text there does not match is no row, such as a total.
+    """
 
     encoding: Text = "utf-8"
     separator: Character | None = None
@@ -78,12 +112,24 @@ class Read(Section):
     decimal: Character = "."
     thousands: Annotated[str, StringConstraints(max_length=1)] = ""
     comment: str = ""
-    skip_lines: Annotated[int, Field(ge=0, le=10_000)] = 0
+    skip_lines: Annotated[int, Field(ge=0, le=10_000)] | Literal["any"] = 0
     header: bool = True
     missing: tuple[Text, ...] = ()
     trim: bool = False
     records: Text | None = None
     columns: dict[Name, ReadColumn] = unless({})
+    until: str = unless("")
+    rows: dict[Name, Text] = unless({})
+
+    @field_validator("rows")
+    @classmethod
+    def _rows_are_patterns(cls, rows: dict[str, str]) -> dict[str, str]:
+        for name, pattern in rows.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise mistake(f"`{name}` has {pattern!r}, which is no regular expression ({error})") from None
+        return rows
 
     @field_validator("encoding")
     @classmethod
@@ -111,6 +157,10 @@ class Read(Section):
                 f"`escape` is {self.escape!r}; take one such as '\\', or leave it out where a quote inside a text is "
                 "doubled"
             )
+        if self.skip_lines == ANY_LINES and not self.header:
+            raise mistake(
+                "`skip_lines` is any, which needs a header to look for; say how many lines, or `header: true`"
+            )
         if self.comment and (self.comment != self.comment.strip() or self.comment.startswith(self.quote or "\0")):
             raise mistake(f"`comment` is {self.comment!r}; take a text such as '#' that no row begins with")
         return self
@@ -132,7 +182,8 @@ class Source(Section):
     of somebody else's table.
 
     `columns` are the lake's own names; where files have others, a mapping says them: see `delivered`. `join`: its rows
-    are no rows of the use case, but have features of those that meet them.
+    are no rows of the use case, but have features of those that meet them. `summed`: where `read.columns.….replaced`
+    makes several rows of a file one, these columns are their sum, and others what all of them say, if they do.
     """
 
     description: Text
@@ -146,6 +197,7 @@ class Source(Section):
     delay_periods: Annotated[int, Field(ge=0)] | None = None
     delay_months: Annotated[int, Field(ge=0)] | None = None
     join: Join | None = Field(None, exclude_if=lambda join: join is None)
+    summed: tuple[Name, ...] = unless(())
     _delivered: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
@@ -165,16 +217,22 @@ class Source(Section):
             return handler(values)
         source = handler({**values, "columns": tuple(named)})
         source._delivered = _delivered_names(named, source.read.header)
+        for name in source.in_file_names:
+            if source.delivered(name)[0] != f"{{{source.names.kind}}}":
+                raise mistake(
+                    f"`columns` says {name}: {source.delivered(name)[0]!r}, what the file's name says, and `files` is "
+                    f"{source.files!r}; write the same one in both, such as 'rows-{{year}}.csv' and '{{year}}'"
+                )
         return source
 
     @field_serializer("columns")
-    def _columns_as_given(self, columns: tuple[str, ...]) -> tuple[str, ...] | dict[str, tuple[str, ...] | int]:
+    def _columns_as_given(self, columns: tuple[str, ...]) -> tuple[str, ...] | dict[str, tuple[str, ...] | int | str]:
         """The names in the files too, so that a contract can be read back from its own JSON."""
         if not self._delivered:
             return columns
         if self.read.header:
             return {name: self.delivered(name) for name in columns}
-        return {name: int(self.delivered(name)[0].removeprefix("column_")) for name in columns}
+        return {name: _as_given(self.delivered(name)[0]) for name in columns}
 
     @field_validator("files")
     @classmethod
@@ -197,10 +255,21 @@ class Source(Section):
             )
         if len(set(self.columns)) != len(self.columns):
             raise mistake(f"`columns` names a column twice: {', '.join(self.columns)}; name each once")
-        if unknown := [name for name in self.read.columns if name not in self.columns]:
+        named: dict[str, Iterable[str]] = {
+            "read.columns": self.read.columns,
+            "read.rows": self.read.rows,
+            "summed": self.summed,
+        }
+        for place, names in named.items():
+            if unknown := [name for name in names if name not in self.columns]:
+                raise mistake(
+                    f"`{place}` names {', '.join(unknown)}, and the source has no such column; columns: "
+                    f"{', '.join(self.columns)}"
+                )
+        if self.summed and not self.replaced_columns:
             raise mistake(
-                f"`read.columns` names {', '.join(unknown)}, and the source has no such column; columns: "
-                f"{', '.join(self.columns)}"
+                "`summed` says what becomes of rows that `replaced` makes one, and no column has `replaced`; say it in "
+                "`read.columns`, or leave `summed` out"
             )
         return self
 
@@ -215,6 +284,21 @@ class Source(Section):
                 "leave it out, or say another `format`"
             )
         return self
+
+    @property
+    def in_file_names(self) -> tuple[str, ...]:
+        """The columns that no file has: the file's name says them."""
+        return tuple(name for name in self.columns if IN_FILE_NAME.fullmatch(self.delivered(name)[0]))
+
+    @property
+    def in_files(self) -> tuple[str, ...]:
+        """The columns that files have."""
+        return tuple(name for name in self.columns if name not in self.in_file_names)
+
+    @property
+    def replaced_columns(self) -> tuple[str, ...]:
+        """The columns in which texts stand for others."""
+        return tuple(name for name, column in self.read.columns.items() if column.replaced)
 
     @property
     def names(self) -> FileNames:
@@ -274,6 +358,11 @@ def _file_names(files: str, of_format: Format | None) -> FileNames:
     return FileNames(files, tuple(ending for endings in known for ending in endings))
 
 
+def _as_given(column: str) -> int | str:
+    """A column of files without header as `columns` says it: its position, or what the file's name says."""
+    return column if IN_FILE_NAME.fullmatch(column) else int(column.removeprefix("column_"))
+
+
 def _delivered_names(named: dict[str, Any], header: bool) -> dict[str, tuple[str, ...]]:
     """Own name -> the names in a file, of the mapping `columns`; each is a text, texts, a position or nothing."""
     found: dict[str, tuple[str, ...]] = {}
@@ -281,7 +370,9 @@ def _delivered_names(named: dict[str, Any], header: bool) -> dict[str, tuple[str
         if given is None:
             given = own
         names = given if isinstance(given, tuple) else (given,)
-        if not header:
+        if len(names) == 1 and isinstance(given, str) and IN_FILE_NAME.fullmatch(given):
+            names = (given,)
+        elif not header:
             if len(names) != 1 or type(given) is not int or given < 1:
                 raise mistake(
                     f"`columns` says {own}: {given!r}; files without header have no names: say the position of each "

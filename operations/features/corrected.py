@@ -13,6 +13,7 @@ import pandas as pd
 from lakeloop.contract import Contract, Feature
 from lakeloop.delivered_values import typed_values
 from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.mended_texts import mended_frame
 from lakeloop.model_input import complete_rows, request_rows
 from lakeloop.use_case import UseCase
 from operations.joined_rows import met_rows
@@ -96,11 +97,12 @@ def _met_values(use_case: UseCase, source: str, base: pd.DataFrame) -> list[set[
 
 
 def _delivered(use_case: UseCase, source: str, wanted: Any = None) -> pd.DataFrame:
-    """A source's delivered texts as bronze has them, in the order in which they came."""
+    """A source's delivered texts as they are meant, in the order in which they came."""
     names = list(use_case.contract.columns_of(source))
     table = open_lake_table(use_case, f"bronze/{source}")
     if table is None:
         return pd.DataFrame(columns=[*names, *ORDER], dtype=str)
     there = {field.name for field in table.schema().fields}
     found = dataset_of(table).to_table(columns=[*(name for name in names if name in there), *ORDER], filter=wanted)
-    return found.to_pandas().reindex(columns=[*names, *ORDER]).sort_values(ORDER, ignore_index=True)
+    rows = found.to_pandas().reindex(columns=[*names, *ORDER]).sort_values(ORDER, ignore_index=True)
+    return mended_frame(use_case.contract, source, rows).reset_index(drop=True)

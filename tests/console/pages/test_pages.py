@@ -82,6 +82,19 @@ def test_the_start_page_tells_rejected_rows_by_reason(use_case: UseCase, client:
     assert "claims: 1 of 200 rows (0.5 %) was rejected" in page and "0.5 %</b>" not in page
 
 
+def test_the_start_page_tells_what_was_mended_in_the_newest_files(use_case: UseCase, client: TestClient) -> None:
+    assert "Mended values" not in client.get("/").text
+    one = {"source": "policies", "column": "age", "mended": "zeros in front put back", "delivered": "7", "meant": "07"}
+    rows = [one | {"file": f"p{number}", "rows": 1000, "batch": 1 + number // 2} for number in range(4)]
+    rows.append(one | {"file": "p3", "rows": 1, "batch": 2, "column": "", "mended": "rows became one", "meant": None})
+    write_deltalake(use_case.table("silver/mended"), pa.Table.from_pylist(rows))
+    page = client.get("/").text
+    said = (
+        "<code>age</code>: zeros in front put back in 2,000 rows of 2 files (<code>7</code>, read as <code>07</code>)"
+    )
+    assert said in page and "<li>rows became one in 1 row of 1 file (<code>7</code>)</li>" in page
+
+
 def test_the_start_page_tells_rows_that_wait_and_those_that_do_in_vain(tmp_path: Path) -> None:
     rides = weather_use_case(tmp_path, "areas")
     waits = [{"period": period, "waits_for": "areas"} for period in ("2024-01-01", "2024-01-02", "2024-01-02")]

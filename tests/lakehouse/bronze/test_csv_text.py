@@ -62,6 +62,29 @@ def test_a_file_that_is_not_laid_out_so_is_refused(stage: Stage, words: dict[str
     assert staged.refusal.startswith(refusal)
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_a_table_ends_where_the_contract_says_and_begins_at_its_header(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(staging, "CHUNK_BYTES", chunk)
+    text = b'1;2;3\n"of;may\n\nsize;note;key\n1;__;a\n2;;b\n____\n"c;\n'
+    staged, lines = stage(text, read={"separator": ";", "skip_lines": "any", "until": "____"})
+    assert (staged.refusal, staged.rows, lines) == ("", 2, {5: b"1;__;a", 6: b"2;;b"})
+
+
+def test_a_file_whose_header_is_not_found_is_refused(stage: Stage) -> None:
+    staged, _ = stage(b"size,kind\n1,a\n", read={"skip_lines": "any"})
+    assert staged.refusal == "has no header in its first 2 lines; it should name key,size"
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_no_file_has_a_column_that_its_name_says(stage: Stage, header: bool) -> None:
+    names: dict[str, Any] = {"year": "{year}", "key": "key" if header else 1, "size": "size" if header else 2}
+    words: dict[str, Any] = {"files": "t-{year}.csv", "columns": names, "read": {"header": header}}
+    staged, lines = stage(b"key,size\na,1\n", "t-2014.csv", **words)
+    assert staged.refusal == "" and lines[2] == b"a,1"
+
+
 def test_a_file_without_header_may_have_no_rows_and_is_not_empty(stage: Stage) -> None:
     staged, lines = stage(b"above\n\n", read={"header": False, "skip_lines": 1})
     assert (staged.refusal, staged.rows, lines) == ("", 0, {})

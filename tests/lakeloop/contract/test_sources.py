@@ -20,6 +20,11 @@ def problem(**words: Any) -> str:
     return str(found.value)
 
 
+def test_a_column_may_stand_in_the_name_of_the_file_alone() -> None:
+    dated = source(files="rows-{year}.csv", columns={"key": None, "size": ("size", "count"), "year": "{year}"})
+    assert (dated.in_file_names, dated.in_files) == (("year",), ("key", "size"))
+
+
 def test_what_is_left_out_is_as_in_a_usual_csv_file() -> None:
     usual = source()
     assert (usual.separator, usual.read.encoding, usual.read.quote, usual.read.header) == (",", "utf-8", '"', True)
@@ -49,6 +54,11 @@ def test_columns_may_have_other_names_in_the_files() -> None:
         {"files": "**/*", "format": "json", "read": {"records": "data"}},
         {"files": "*.parquet", "delta": "/data/rows"},
         {"fetch": {"every": "1 day"}},
+        {"files": "{year}.csv", "columns": {"key": 4, "size": "{year}"}, "read": {"header": False, "until": "__"}},
+        {
+            "read": {"skip_lines": "any", "rows": {"size": "[0-9]+"}, "columns": {"key": {"replaced": {"1": "2"}}}},
+            "summed": ("size",),
+        },
     ],
 )
 def test_a_source_is_read_back_from_its_own_json(words: dict[str, Any]) -> None:
@@ -90,6 +100,12 @@ def test_without_a_header_columns_stand_in_order_or_at_a_position() -> None:
         ({"format": "parquet", "read": {"encoding": "latin-1"}}, "and these are parquet"),
         ({"read": {"columns": {"size": {"unit": "5 $"}}}}, "the text that stands beside the numbers"),
         ({"read": {"columns": {"price": {"unit": "$"}}}}, "names price, and the source has no such column"),
+        ({"read": {"rows": {"size": "[0-9"}}}, "which is no regular expression"),
+        ({"read": {"rows": {"price": "[0-9]"}}}, "`read.rows` names price, and the source has no such column"),
+        ({"read": {"columns": {"key": {"replaced": {"1": "2", "2": "3"}}}}}, "has '2' on both sides"),
+        ({"read": {"skip_lines": "any", "header": False}}, "which needs a header to look for"),
+        ({"summed": ("size",)}, "no column has `replaced`"),
+        ({"columns": {"key": None, "size": "{year}"}}, "what the file's name says, and `files` is 'rows-{month}.csv'"),
         ({"format": "xlsx"}, "'csv', 'jsonl', 'json' or 'parquet'"),
         ({"files": "rows-{month}-{month}.csv"}, "write the period once"),
         ({"delta": "/data/rows"}, "and `delta` is a table; leave them out"),
