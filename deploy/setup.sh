@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sets everything up; safe to interrupt and to repeat: each step leaves its mark only when it is done.
-# Usage: deploy/setup.sh [airflow|deploy|book]
+# Usage: deploy/setup.sh [airflow|deploy|book|data]
 #   airflow: the orchestrator's environment instead of the platform's; deploy: the one of the tools that check the
-#   container files; book: what builds docs/ as well, in the platform's environment
+#   container files; book: what builds docs/ as well, in the platform's environment; data: the packages as well whose
+#   files the use cases in data/ read
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
@@ -97,7 +98,8 @@ find_uv
 case "${1:-}" in
   airflow) sync .venv-airflow .synced --no-default-groups --group airflow ;;
   deploy) sync .venv-deploy .synced --only-group deploy ;;
-  book) sync .venv .synced-book --group docs ;;
+  book) sync .venv .synced-book --inexact --group docs ;; # what the other of these two has brought stays
+  data) sync .venv .synced-data --inexact --group data ;;
   *)
     sync .venv .synced
     build_delta_jar

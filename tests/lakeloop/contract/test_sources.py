@@ -105,7 +105,7 @@ def test_without_a_header_columns_stand_in_order_or_at_a_position() -> None:
         ({"read": {"columns": {"key": {"replaced": {"1": "2", "2": "3"}}}}}, "has '2' on both sides"),
         ({"read": {"skip_lines": "any", "header": False}}, "which needs a header to look for"),
         ({"summed": ("size",)}, "no column has `replaced`"),
-        ({"columns": {"key": None, "size": "{year}"}}, "what the file's name says, and `files` is 'rows-{month}.csv'"),
+        ({"columns": {"key": None, "size": "{year}"}}, "what the file's name says, and `files` is 'rows.csv'"),
         ({"format": "xlsx"}, "'csv', 'jsonl', 'json' or 'parquet'"),
         ({"files": "rows-{month}-{month}.csv"}, "write the period once"),
         ({"delta": "/data/rows"}, "and `delta` is a table; leave them out"),

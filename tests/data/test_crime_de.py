@@ -1,0 +1,105 @@
+"""Gold of the police statistics against pandas on the files of their package, which know nothing of a lake."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from lakeloop.own_code import load_function
+from lakeloop.settings import PROJECT, load_settings
+from lakeloop.use_case import open_use_case
+from tests.lakes import OwnLake
+
+PACKAGE = find_spec("if_license_plates_could_talk")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(PACKAGE is None, reason="its data is not installed: `make data`"),
+]
+YEARS = ("2013", "2014", "2016")
+ALL = "------"
+
+
+@pytest.fixture(scope="module")
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
+    """A lake that took in three years: one of a workbook, one with a point, one with commas between thousands."""
+    home = tmp_path_factory.mktemp("crime")
+    case = open_use_case(load_settings(home=home, use_case="crime_de", use_cases=PROJECT / "data"))
+    fetch = load_function(case.contract_path.parent / "fetch.py", "fetch")
+    for source in case.contract.sources:
+        folder = case.folder("landing") / source
+        folder.mkdir(parents=True)
+        for year in YEARS:
+            fetch(source, year, folder)
+    made = OwnLake(case.settings, case.contract, lambda: spark)
+    report = made.ingest()
+    assert not report.refused and not report.rejects.rejected
+    return made
+
+
+def raw(name: str) -> Path:
+    assert PACKAGE is not None and PACKAGE.submodule_search_locations
+    return Path(PACKAGE.submodule_search_locations[0]) / "data" / "data_files" / "raw" / name
+
+
+def police(year: int) -> pd.DataFrame:
+    """The police's own table of a year: offence, district (a number), cases, cleared up ones."""
+    (path,) = raw(f"crime/bka/{year}").iterdir()
+    if path.suffix == ".xls":
+        table = pd.read_excel(path, header=None, skiprows=9)[[0, 2, 5, 11]]
+    else:
+        table = pd.read_csv(path, encoding="latin-1", sep=";", skiprows=1, thousands=",", dtype={0: str})
+        solved = [name for name in table if name.startswith("aufgekl")]
+        table = table[[table.columns[0], table.columns[2], *(n for n in table if n.startswith("erfasste")), *solved]]
+    table = table.iloc[:, [0, 1, 2, 3]].set_axis(["offence", "district", "cases", "solved"], axis="columns")
+    return table.assign(offence=table["offence"].astype(str), district=table["district"].astype(int))
+
+
+def test_five_numbers_of_gold_are_those_of_the_original_files(lake: OwnLake) -> None:
+    gold, silver = lake.rows("gold/training"), lake.rows("silver/crimes")
+    district = silver.set_index("row_key")["district"]
+    gold = gold.assign(district=gold["row_key"].map(district)).set_index(["district", "offence", "year"])
+    y2013, y2014, y2016 = (police(int(year)) for year in YEARS)
+
+    reported = {year: gold.xs((ALL, year), level=("offence", "year"))["cases"].sum() for year in YEARS}
+    assert reported == {
+        year: table.loc[table["offence"] == ALL, "cases"].sum()
+        for year, table in zip(YEARS, (y2013, y2014, y2016), strict=True)
+    }
+
+    flensburg = y2016[(y2016["district"] == 1001) & (y2016["offence"] == ALL)].iloc[0]
+    row = gold.loc[("01001", ALL, "2016")]
+    assert (row["cases"], flensburg["cases"]) == (9993, 9993)
+    assert row["clear_up"] == pytest.approx(flensburg["solved"] / flensburg["cases"])
+
+    both = y2014[y2014["district"].isin([3152, 3156]) & (y2014["offence"] == ALL)]
+    together = gold.loc[("03159", ALL, "2014")]
+    assert len(both) == 2 and together["cases"] == both["cases"].sum()
+    assert together["clear_up"] == pytest.approx(both["solved"].sum() / both["cases"].sum())
+    assert not {"03152", "03156"} & set(district)
+
+    names = ["year", "district", "name", "all", "men", "women"]
+    people = pd.read_csv(
+        raw("population/12411-05-01-4.csv"), encoding="latin-1", sep=";", skiprows=7, names=names, dtype=str
+    )
+    before = people[(people["year"] == "2013") & people["district"].isin(["03152", "03156"])]
+    assert together["people"] == before["all"].astype(int).sum() == 248119 + 74806
+    berlin = people[(people["year"] == "2015") & (people["district"] == "11")].iloc[0]
+    assert gold.loc[("11000", ALL, "2016"), "people"] == int(berlin["all"])
+
+    known = y2016[(y2016["cases"] > 0) & ~y2016["district"].isin([3152, 3156])]
+    many = (known["solved"] / known["cases"] > 0.75).sum()
+    here = gold.xs("2016", level="year").drop(index="03159", level="district")
+    assert (here["cleared_name"] == "many").sum() == many
+
+
+def test_what_was_mended_says_where_districts_and_numbers_were_written_otherwise(lake: OwnLake) -> None:
+    told = lake.rows("silver/mended").set_index(["file", "column", "mended"])
+    police_2016 = "crimes-2016.csv"
+    assert told.loc[(police_2016, "cases", "the number is written with marks between thousands"), "rows"] > 1000
+    assert told.loc[(police_2016, "", "rows became one"), "rows"] == 2 * 41
+    assert told.loc[("crimes-2013.json", "offence", "the text stands for another"), "rows"] == 402
+    assert told.loc[("people-2014.csv", "district", "the text stands for another"), "rows"] == 4
+    assert told.loc[(police_2016, "solved", "the column has another name"), "delivered"] == "aufgeklaerte Faelle"
+    assert set(told["source"]) == set(lake.contract.sources) - {"districts"}
