@@ -52,7 +52,7 @@ def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
     [
         (("data", "generate", "--periods", "3-1"), "runs backwards; write 1-3"),
         (("data", "generate", "--periods", "x"), "write the number of a month or a range"),
-        (("data", "generate", "--periods", "0", "--use-case", "nothing"), "use cases there: insurance"),
+        (("data", "generate", "--periods", "0", "--use-case", "nothing"), "use cases there: crime_de, "),
         (("data", "reference", "--period", "-1"), "--period"),
         (("data", "generate", "--periods", "36-37"), "cannot draw month 37: the model tells of months 0 to 36"),
         (("simulate", "--periods", "99", "--mock-predictions"), "cannot draw month 99"),
@@ -148,7 +148,7 @@ def test_a_database_that_is_none_is_named_with_what_is_wrong(lakeloop: Run, sett
 def test_the_use_case_may_stand_before_the_command(lakeloop: Run, arguments: tuple[str, ...]) -> None:
     answer = lakeloop(*arguments)
     assert answer.returncode == 2 and "there is no use case 'nothing'" in answer.stderr
-    assert "use cases there: insurance" in answer.stderr
+    assert "use cases there: crime_de, crime_uk, insurance" in answer.stderr
 
 
 def test_the_command_s_own_use_case_counts(lakeloop: Run) -> None:
