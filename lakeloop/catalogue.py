@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from lakeloop.contract import Contract, Gate, When
+from lakeloop.contract import Contract, When
 
 MISSING = {
     "median": "the model gets the training rows' median",
@@ -15,7 +15,7 @@ CLOCK = "  \n**Clock** the real time: what is delivered is known from then on"
 
 def catalogue_markdown(contract: Contract) -> str:
     """Sources, features, label, gate and fallback of a contract as one Markdown document."""
-    gate, kind = contract.gate, contract.event_time.period
+    kind = contract.event_time.period
     zone = contract.event_time.in_zone
     parts = [
         f"# {contract.title}\n\n{contract.description}",
@@ -59,7 +59,7 @@ def catalogue_markdown(contract: Contract) -> str:
         "## Quality gate",
         _table(
             ("requirement", "bound"),
-            _requirements(gate),
+            _requirements(contract),
         ),
     ]
     if contract.fallback:
@@ -72,8 +72,9 @@ def catalogue_markdown(contract: Contract) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _requirements(gate: Gate) -> Iterator[tuple[str, str]]:
+def _requirements(contract: Contract) -> Iterator[tuple[str, str]]:
     """Each requirement with its bounds; named checks as they are called everywhere."""
+    gate = contract.gate
     for name, bound in gate.model_dump(exclude_none=True, exclude={"decides", "checks", "beats_naive"}).items():
         yield name, ", ".join(f"{k} {v}" for k, v in bound.items()) if isinstance(bound, dict) else f"{bound:g}"
     for check in gate.checks:
@@ -82,6 +83,8 @@ def _requirements(gate: Gate) -> Iterator[tuple[str, str]]:
         bounds = {"above": check.above, "below": check.below if check.gap_below is None else check.gap_below}
         yield check.title + where, ", ".join(f"{k} {v:g}" for k, v in bounds.items() if v is not None)
     yield "better than an answer that knows no row", "beyond chance" if gate.beats_naive else "not asked"
+    if contract.label.naive is not None and gate.beats_naive:
+        yield f"better than `{contract.label.naive}` as it is", "beyond chance"
     yield "compared with the champion by", gate.decides
 
 

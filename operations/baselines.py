@@ -21,20 +21,21 @@ from operations.evaluation import exported_rows
 from tfx_pipeline.evaluation.answers import EVAL, Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.metrics import measure_metric
-from tfx_pipeline.evaluation.naive import naive_answers
+from tfx_pipeline.evaluation.naive import naive_answers, persistence_answers
 from tfx_pipeline.evaluation.number_metrics import constant_numbers
 from tfx_pipeline.runs.run_record import RunRecord, save_run
 from tfx_pipeline.training.calibration_rows import which_calibrate
 from tfx_pipeline.training.decision_threshold import choose_threshold
 
 RANDOM, MAJORITY, CHEAPEST, CONSTANT = "random", "majority", "cheapest", "constant"
-SHARES, RULES, TREES = "shares", "rules", "trees"
+SHARES, PERSISTENCE, RULES, TREES = "shares", "persistence", "rules", "trees"
 MEANINGS = {
     RANDOM: "a class at random",
     MAJORITY: "the commonest class, always",
     CHEAPEST: "the class that costs least, always",
     SHARES: "the shares of the classes, whatever the row",
     CONSTANT: "one number, always: the best of the training rows'",
+    PERSISTENCE: "what the row has now, as it is",
     RULES: "the use case's rules",
     TREES: "gradient-boosted trees with scikit-learn's own settings",
 }
@@ -45,10 +46,11 @@ MOST_CATEGORIES = 254
 def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
     """The score of what needs no model: of classes the accuracy of a random one (expected), of the commonest and of
     the use case's rules; of numbers the metric that decides, of one number and of the rules; where errors have a cost
-    the mean cost, of a random class, of the cheapest and of the rules.
+    the mean cost, of a random class, of the cheapest and of the rules. Of any what the rows have now, where a feature
+    says it.
     """
     task = _task(use_case)
-    return task.without_model(frame, frame) | task.rules(frame)
+    return task.without_model(frame, frame) | task.persistence(frame, frame) | task.rules(frame)
 
 
 def run_baselines(use_case: UseCase, run: RunRecord, known: RunRecord | None = None) -> RunRecord:
@@ -106,6 +108,8 @@ def decided_baselines(
     kind = SetAnswers if contract.label.several else ModelAnswers
     known, rows = (kind(one[label].to_numpy(), np.zeros((len(one), classes))) for one in (train, held_out))
     answers: dict[str, Answers] = {SHARES: naive_answers(metric, known, rows)}
+    if (same := _same_as_now(contract, train, held_out, known, rows)) is not None:
+        answers[PERSISTENCE] = same
     rules = load_rules(use_case)
     if rules is not None and metric.of_answer:
         ids = [class_id_of(contract, rules(row)) for row in request_rows(contract.features, held_out)]
@@ -121,7 +125,19 @@ def frame_baselines(
     """The same of rows that are there already, with their labels, and the trees' answers on them."""
     task = _task(use_case)
     known = {} if trees is None else {TREES: task.score_of(trees)}
-    return task.without_model(train, held_out) | task.rules(held_out) | known
+    return task.without_model(train, held_out) | task.persistence(train, held_out) | task.rules(held_out) | known
+
+
+def _same_as_now(
+    contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame, known: Answers, rows: Answers
+) -> Answers | None:
+    """What held-out rows have now, as answers; `known`, `rows`: any answers on both. None: no feature says it."""
+    persistence = contract.persistence
+    if persistence is None:
+        return None
+    name, metric = persistence.feature, contract.gate.the_metric
+    both = (replace(one, columns={name: of[name].to_numpy()}) for one, of in ((known, train), (rows, held_out)))
+    return persistence_answers(metric, persistence, *both)
 
 
 def tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
@@ -230,6 +246,16 @@ class _Baselines(ABC):
     def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
         """How good what the rules said of each row is."""
 
+    @abstractmethod
+    def labelled(self, frame: pd.DataFrame) -> Answers:
+        """The rows' labels, with any answers."""
+
+    def persistence(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+        """The score of what the rows have now; nothing where no feature says it."""
+        known, rows = self.labelled(train), self.labelled(held_out)
+        same = _same_as_now(self.contract, train, held_out, known, rows)
+        return {} if same is None else {PERSISTENCE: self.score_of(same)}
+
     def rules(self, frame: pd.DataFrame) -> dict[str, float]:
         """The score of the use case's rules; nothing where it has none."""
         rules = load_rules(self.use_case)
@@ -261,6 +287,10 @@ class _OfClasses(_Baselines):
             return answers
         ids = class_ids_at(found.at, of, answers.probabilities)
         return replace(answers, class_ids=ids, calibrated=theirs)
+
+    def labelled(self, frame: pd.DataFrame) -> ModelAnswers:
+        nothing = np.zeros((len(frame), len(self.label.classes)))
+        return ModelAnswers(frame[self.label.name].to_numpy(), nothing, costs=self.label.costs)
 
     def score_of(self, answers: ModelAnswers) -> float:
         return answers.accuracy
@@ -307,6 +337,9 @@ class _OfNumbers(_Baselines):
     def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
         rows, known = (_numbers(self.contract, one, one[self.label.name].to_numpy()) for one in (held_out, train))
         return {CONSTANT: self.score_of(constant_numbers(self.contract.gate.the_metric, known, rows))}
+
+    def labelled(self, frame: pd.DataFrame) -> NumberAnswers:
+        return _numbers(self.contract, frame, frame[self.label.name].to_numpy())
 
     def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> NumberAnswers | None:
         return number_tree_answers(self.contract, train, held_out)

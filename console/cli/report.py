@@ -27,7 +27,16 @@ from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.baselines import CHEAPEST, CONSTANT, MAJORITY, RULES, baselines, beside_words, run_baselines
+from operations.baselines import (
+    CHEAPEST,
+    CONSTANT,
+    MAJORITY,
+    PERSISTENCE,
+    RULES,
+    baselines,
+    beside_words,
+    run_baselines,
+)
 from operations.evaluation import exported_rows, generated_rows
 from operations.explained_models import explain_pushed
 from operations.period_rows import played_periods
@@ -187,7 +196,7 @@ def check_later_periods(use_case: UseCase, record: RunRecord, periods: Sequence[
     """
     folder = model_folder(use_case, record.pushed_version)
     model = open_model(folder)  # once: that takes longer than a period does
-    naive = (RULES, MAJORITY, CHEAPEST, CONSTANT)
+    naive = (RULES, PERSISTENCE, MAJORITY, CHEAPEST, CONSTANT)
     curves: dict[str, list[float]] = {"model": [], **{name: [] for name in naive}}
     with console.status(f"evaluating every {use_case.contract.period} …"):
         for period in periods:

@@ -19,10 +19,11 @@ from lakeloop.contract.features import Feature, notes_on
 from lakeloop.contract.gate import Gate, notes_on_checks
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
-from lakeloop.contract.label import Label, TruthPart
+from lakeloop.contract.label import Label, LabelClass, TruthPart, When
 from lakeloop.contract.metrics import DECIDES, MEAN_COST, POISSON
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
+from lakeloop.contract.persistence import Persistence
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.release_plan import ReleasePlan
 from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, sequences_as_tuples, unless
@@ -252,6 +253,17 @@ class Contract(Section):
             return _set_of(self.label.columns)
         made = self.label.made
         return None if made is None else read_expression(made, {name: f.type for name, f in self.features.items()})
+
+    @property
+    def persistence(self) -> Persistence | None:
+        """The forecast that all stays as it is, where a feature says what is; None where none does."""
+        label, name = self.label, self.label.naive
+        if name is None:
+            return None
+        classes = label.classes
+        if classes and self.features[name].type == "string" and label.truth.type != "string":
+            classes = tuple(LabelClass(name=one, when=When(equals=one)) for one in label.class_names)
+        return Persistence(feature=name, classes=classes)
 
     @property
     def _truth_parts(self) -> dict[str, Column]:

@@ -1,5 +1,6 @@
 """What is predicted: classes derived from the ground truth, the ground truth itself, a number, or several labels."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -109,6 +110,9 @@ class Label(Section):
 
     `made`: an expression over columns of `source` that the truth is computed by; then no file has `column`.
 
+    `naive`: the feature that says what the row has now, of the truth's type or the name of a class. To take it for the
+    answer, a persistence forecast, is what a model has to beat.
+
     `columns` are several labels instead (multi-label), each a column of `source` that is yes or no, of which a row may
     have any. The truth, `<name>_set`, is then which of them say yes: a whole number whose bit i stands for label i.
     """
@@ -125,6 +129,7 @@ class Label(Section):
     loss: Loss = unless("squared_error")
     interval: Annotated[float, Field(gt=0, lt=1)] = unless(LEVEL)
     decision: DecisionThreshold | None = unless(None)
+    naive: Name | None = unless(None)
 
     @model_validator(mode="before")
     @classmethod
@@ -323,8 +328,7 @@ class Label(Section):
         """
         if self.several:
             return int(truth)
-        otherwise = next((i for i, c in enumerate(self.classes) if c.when is None), -1)
-        return next((i for i, c in enumerate(self.classes) if c.when and c.when.holds(truth)), otherwise)
+        return first_class(self.classes, truth)
 
     def name_of(self, class_id: int) -> str:
         """The name of a class, or of a set of labels: `billing, outage`, or `none`."""
@@ -335,6 +339,12 @@ class Label(Section):
     def labels_of(self, set_id: int) -> tuple[str, ...]:
         """The labels of a set, in the contract's order."""
         return tuple(name for i, name in enumerate(self.columns) if set_id >> i & 1)
+
+
+def first_class(classes: Sequence[LabelClass], truth: Value) -> int:
+    """The id of the first class whose `when` holds for a value, else of the one without; -1 where there is none."""
+    otherwise = next((i for i, c in enumerate(classes) if c.when is None), -1)
+    return next((i for i, c in enumerate(classes) if c.when and c.when.holds(truth)), otherwise)
 
 
 def set_column(name: str) -> str:
@@ -349,6 +359,7 @@ _OF_ONE_LABEL = {
     "ordered": "is of classes in an order",
     "interval": "is of a number",
     "loss": "is of a number",
+    "naive": "is what one label is now",
     "decision": "is a threshold between two classes (of several labels each is answered from probability 0.5 on)",
 }
 """What a label of several columns cannot have, and why."""

@@ -6,7 +6,9 @@ from lakeloop.contract.expression import ExpressionError, columns_in, read_expre
 from lakeloop.contract.features import DRIFT_TESTS, NUMERIC_TESTS
 from lakeloop.contract.raw_document import (
     Found,
+    class_names_in,
     event_column,
+    items_at,
     key_column,
     meant,
     names_at,
@@ -25,6 +27,7 @@ def label_checks(raw: dict[str, Any], base: str) -> Found:
     yield from _several_labels(raw)
     yield from _truth_in_parts(raw, base)
     yield from _made_truth(raw)
+    yield from _naive(raw)
     yield from _drift_of_answers(raw)
     yield from _agreement(raw)
 
@@ -55,6 +58,35 @@ def _label(raw: dict[str, Any]) -> Found:
         yield ("label", "column"), f"`{truth}` is also a feature: the model would be told the answer"
     if truth and truth in (key, event):
         yield ("label", "column"), f"`{truth}` is also the key or the event time; the truth needs a column of its own"
+
+
+def _naive(raw: dict[str, Any]) -> Found:
+    """What is answered naively is a feature, and one whose values can be answers."""
+    name, features = text_at(raw, "label", "naive"), names_at(raw, "features")
+    if not name:
+        return
+    at: Location = ("label", "naive")
+    if name not in features:
+        yield at, f"`{name}` is no feature: it says what a row has now; {meant(name, features, 'there are')}"
+        return
+    kind, truth = text_at(raw, "features", name, "type"), text_at(raw, "label", "truth", "type")
+    values, classes = items_at(raw, "features", name, "values"), class_names_in(raw)
+    if kind == "string" and classes and truth != "string":
+        if not values or not set(values) <= set(classes):
+            yield (
+                at,
+                f"`{name}` is a text, and the truth is {truth}: list its `values`, which must be names of classes: "
+                f"{', '.join(classes)}",
+            )
+    elif kind and truth and _SORT.get(kind) != _SORT.get(truth):
+        yield (
+            at,
+            f"`{name}` is {kind}, and the truth is {truth}; take a feature that can say the same",
+        )
+
+
+_SORT = {"int": "number", "float": "number", "decimal": "number", "bool": "bool", "string": "string"}
+"""Types whose values can stand for each other; a date or time is no answer."""
 
 
 def _drift_of_answers(raw: dict[str, Any]) -> Found:

@@ -14,6 +14,7 @@ from operations.baselines import (
     CHEAPEST,
     CONSTANT,
     MEANINGS,
+    PERSISTENCE,
     SHARES,
     baselines,
     beside_words,
@@ -56,7 +57,7 @@ def test_a_runs_baselines_stay_on_its_record(
     accuracy, rows = {"train": 0.9, "eval": 0.9}, {"train": 1207, "eval": 293}
     gate = GateReport(checks=(), accuracy=accuracy, rows=rows, interval_set="eval", interval=(0.8, 0.95))
     checked = run_baselines(use_case, begun.model_copy(update={"gate": gate}))
-    assert set(checked.baselines) == set(MEANINGS) - {CHEAPEST, CONSTANT, SHARES}
+    assert set(checked.baselines) == set(MEANINGS) - {CHEAPEST, CONSTANT, SHARES, PERSISTENCE}
     assert load_run(use_case, "r1") == checked
     assert run_baselines(use_case, checked, begun) is checked, "what is known is not computed again"
 

@@ -18,6 +18,7 @@ from lakeloop.contract import Contract, Feature, Gate, Name, Section
 from lakeloop.contract.decision_threshold import Costs
 from lakeloop.contract.label import LEVEL
 from lakeloop.contract.metrics import Task
+from lakeloop.contract.persistence import Persistence
 from lakeloop.contract.section import unless
 from lakeloop.own_files import OwnFile
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers
@@ -51,12 +52,16 @@ class Requirements(Section):
     costs: Costs | None = unless(None)
     features: dict[Name, Feature] = unless({})
     period_column: str = unless("")
+    persistence: Persistence | None = unless(None)
     own: OwnFile | None = unless(None)
 
 
 def requirements_of(contract: Contract, own: OwnFile | None = None) -> Requirements:
     """The contract's gate with the names it needs. Own checks get every feature."""
     read = contract.gate.sliced_by if own is None else tuple(contract.features)
+    persistence = contract.persistence
+    if persistence is not None:
+        read = tuple(dict.fromkeys([*read, persistence.feature]))
     return Requirements(
         gate=contract.gate,
         key=contract.key.column,
@@ -68,6 +73,7 @@ def requirements_of(contract: Contract, own: OwnFile | None = None) -> Requireme
         costs=contract.label.costs,
         features={name: contract.features[name].model_copy(update=UNSEEN) for name in read},
         period_column=contract.period_column if contract.gate.by_period else "",
+        persistence=persistence,
         own=own,
     )
 
@@ -88,10 +94,11 @@ class QualityGateExecutor(base_executor.BaseExecutor):
         path = exec_properties[p.WEIGHTS]
         weights = load_row_weights(Path(path)) if path else None
         rows, of_champion = _model_answers(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
-        report = check_gate(wanted.gate, rows, of_champion, wanted.class_names, wanted.period_column)
+        gate, names = wanted.gate, wanted.class_names
+        report = check_gate(gate, rows, of_champion, names, wanted.period_column, wanted.persistence)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         if wanted.own is not None:
-            checked = checked_model(rows, of_champion, wanted.class_names, wanted.features, report.checks)
+            checked = checked_model(rows, of_champion, names, wanted.features, report.checks)
             report = report.with_own(own_checks(wanted.own, checked))
             write_own_code(blessing, {wanted.own.name: wanted.own.sha256})
         write_blessing(blessing, model, champion, report)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from lakeloop.contract import Gate
 from lakeloop.contract.metrics import METRICS
+from lakeloop.contract.persistence import Persistence
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from lakeloop.interval import wilson_interval
@@ -22,10 +23,11 @@ from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, ModelAnswers
 from tfx_pipeline.evaluation.measured import Measured
 from tfx_pipeline.evaluation.metric_checks import checks_again, metric_checks
 from tfx_pipeline.evaluation.metrics import measure_metric
-from tfx_pipeline.evaluation.naive import naive_answers
+from tfx_pipeline.evaluation.naive import naive_answers, persistence_answers
 
 SHARE = "share_"
 NAIVE, CHAMPION = "better_than_naive", "not_worse_than_champion"
+NO_ROW = "an answer that knows no row"
 WEIGHTED = ", weighted"
 ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound must pass
 
@@ -103,12 +105,14 @@ def check_gate(
     champion: Answers | None = None,
     class_names: Sequence[str] = (),
     period_column: str = "",
+    persistence: Persistence | None = None,
 ) -> GateReport:
     """Every check the gate asks for, over one or more named sets of rows.
 
     With the sets `train` and `eval` the gap between them is checked, and that the model beats an answer that knows no
-    row; a single set (a period, say) omits what needs two. `champion`: its answers on the same eval rows (or the same
-    single set); none: not compared. `period_column` is the one of the answers' columns that tells their period.
+    row and `persistence`, whose feature is one of the answers' columns; a single set (a period, say) omits what needs
+    two. `champion`: its answers on the same eval rows (or the same single set); none: not compared. `period_column` is
+    the one of the answers' columns that tells their period.
     """
     if not rows:
         raise ValueError("there is no set of rows to evaluate")
@@ -128,7 +132,7 @@ def check_gate(
         *check_gap(gate, report.by_deciding),
         *(_class_checks(gate, by_class, names) if by_class else ()),
         *metric_checks(gate.checks, rows, names, period_column),
-        *_check_naive(gate, rows),
+        *_check_naive(gate, rows, persistence),
         *_check_champion(gate, rows[held_out], champion),
     ]
     return report.model_copy(update={"checks": tuple(checks)})
@@ -257,21 +261,30 @@ def _check_highest(gate: Gate, lowest: float, mean: float, highest: float) -> It
     yield _above("max_probability_max", highest, bounds.max_above)
 
 
-def _check_naive(gate: Gate, rows: Mapping[str, Answers]) -> Iterator[GateCheck]:
-    """Better, beyond chance, than the same answer for every row: what train says of classes, or of the number."""
+def _check_naive(gate: Gate, rows: Mapping[str, Answers], persistence: Persistence | None) -> Iterator[GateCheck]:
+    """Better, beyond chance, than the best that needs no model: the same answer for every row, by what train says of
+    classes, or of the number; or what the row has now.
+    """
     if not gate.beats_naive or TRAIN not in rows or EVAL not in rows:
         return
-    mine = measure_metric(gate.the_metric, rows[EVAL])
-    naive = measure_metric(gate.the_metric, naive_answers(gate.the_metric, rows[TRAIN], rows[EVAL]))
+    train, held_out = rows[TRAIN], rows[EVAL]
+    mine = measure_metric(gate.the_metric, held_out)
+    others = {NO_ROW: naive_answers(gate.the_metric, train, held_out)}
+    if persistence is not None:
+        others[persistence.in_words] = persistence_answers(gate.the_metric, persistence, train, held_out)
+    measured = {name: measure_metric(gate.the_metric, answers) for name, answers in others.items()}
+    best = max(measured, key=lambda name: gate.the_metric.gain(measured[name].value, 0.0))
+    naive = measured[best]
     _, (low, _) = mine.better_by(naive)
+    beside = "".join(f"; {name} has {one.value:.3f}" for name, one in measured.items() if name != best)
     yield GateCheck(
         name=NAIVE,
         value=mine.value,
-        bound=f"better than {naive.value:.3f}",
+        bound=f"better than {naive.value:.3f}{'' if best == NO_ROW else f', {best}'}",
         passed=low > 0,
         interval=mine.interval,
-        rows=_telling(rows[EVAL]),
-        note=f"{gate.decides} is {_apart(mine, naive)} than that of an answer that knows no row",
+        rows=_telling(held_out),
+        note=f"{gate.decides} is {_apart(mine, naive)} than that of {best}{beside}",
     )
 
 

@@ -1,14 +1,15 @@
-"""Answers that know no row: what a model has to beat, by any metric."""
+"""Answers that need no model, and that one has to beat: such as know no row, and a row's own value as it is."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from lakeloop.contract.metrics import CLASS_DISTANCE, MEAN_COST, Metric
+from lakeloop.contract.persistence import Persistence
 from lakeloop.label_sets import has_labels, set_ids
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.metrics import class_distances, measure_metric
-from tfx_pipeline.evaluation.number_metrics import constant_numbers
+from tfx_pipeline.evaluation.number_metrics import constant_numbers, interval_shares
 
 
 def naive_answers(metric: Metric, train: Answers, rows: Answers) -> Answers:
@@ -35,6 +36,37 @@ def constant_answers(train: ModelAnswers, rows: ModelAnswers) -> ModelAnswers:
     shares = np.bincount(train.labels, weights=train.weights, minlength=classes)
     probabilities = np.broadcast_to(shares / shares.sum(), (len(rows.labels), classes))
     return ModelAnswers(rows.labels, probabilities, rows.weights, calibrated=rows.calibrated, costs=rows.costs)
+
+
+def persistence_answers(metric: Metric, persistence: Persistence, train: Answers, rows: Answers) -> Answers:
+    """For each row what it has now, by the column of the feature that says it; missing values as `naive_answers`.
+
+    Beside a class stand the shares that the classes have in train where it was the same (and, as one row more, those
+    they have at all), beside a number the interval that its errors have in train.
+    """
+    known, now = (persistence.answers(one.columns[persistence.feature]) for one in (train, rows))
+    otherwise = naive_answers(metric, train, rows)
+    if isinstance(otherwise, NumberAnswers):
+        assert isinstance(train, NumberAnswers)
+        return _same_numbers(otherwise, train, known, now)
+    assert isinstance(train, ModelAnswers)
+    there, classes = now >= 0, train.probabilities.shape[1]
+    weights = np.ones(len(known)) if train.weights is None else train.weights
+    shares = np.bincount(train.labels, weights=weights, minlength=classes) / weights.sum()
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (known[known >= 0], train.labels[known >= 0]), weights[known >= 0])
+    followed = counts + shares
+    followed /= followed.sum(axis=1, keepdims=True)
+    probabilities = np.where(there[:, None], followed[now], otherwise.probabilities)
+    return replace(otherwise, probabilities=probabilities, class_ids=np.where(there, now, otherwise.answered))
+
+
+def _same_numbers(otherwise: NumberAnswers, train: NumberAnswers, known: np.ndarray, now: np.ndarray) -> NumberAnswers:
+    there, errors = np.isfinite(now), (train.labels - known)[np.isfinite(known)]
+    low, high = np.quantile(errors, interval_shares(otherwise.level)) if len(errors) else (0.0, 0.0)
+    numbers = [(now, otherwise.predictions), (now + low, otherwise.lower), (now + high, otherwise.upper)]
+    predictions, lower, upper = (np.where(there, mine, theirs) for mine, theirs in numbers)
+    return replace(otherwise, predictions=predictions, lower=lower, upper=upper)
 
 
 def _constant_set(metric: Metric, train: SetAnswers, rows: ModelAnswers) -> SetAnswers:

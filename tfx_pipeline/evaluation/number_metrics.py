@@ -30,12 +30,12 @@ def constant_numbers(metric: Metric, train: NumberAnswers, rows: NumberAnswers) 
         best = _quantile(train.labels, 0.5, each / _not_zero(train.labels))
     else:
         best = _quantile(train.labels, 0.5, train.weights)
-    ends = (_quantile(train.labels, share, train.weights) for share in _shares(rows.level))
+    ends = (_quantile(train.labels, share, train.weights) for share in interval_shares(rows.level))
     predictions, lower, upper = (np.full(len(rows.labels), value) for value in (best, *ends))
     return NumberAnswers(rows.labels, predictions, lower, upper, rows.level, rows.calibrated, rows.weights)
 
 
-def _shares(level: float) -> tuple[float, float]:
+def interval_shares(level: float) -> tuple[float, float]:
     """The shares of rows whose label is to lie below the interval's ends."""
     return (1 - level) / 2, (1 + level) / 2
 
@@ -92,7 +92,8 @@ def _r2_score(rows: _Rows) -> Found:
 
 def _mean_pinball_loss(rows: _Rows) -> Found:
     ends = (rows.answers.lower, rows.answers.upper)
-    losses = [_pinball(rows.labels - end, share) for end, share in zip(ends, _shares(rows.answers.level), strict=True)]
+    shares = interval_shares(rows.answers.level)
+    losses = [_pinball(rows.labels - end, share) for end, share in zip(ends, shares, strict=True)]
     return rows.mean_found(np.mean(losses, axis=0))
 
 
