@@ -36,7 +36,11 @@ def met_rows(contract: Contract, source: str, rows: pd.DataFrame, joined: pd.Dat
     base[AT] = moments(contract, rows[contract.event_time.column])
     own[OWN] = own[AT] = moments(contract, joined[join.as_of])
     found = pd.merge_asof(
-        base.sort_values(AT, kind="stable"), own.dropna().sort_values(AT), on=AT, by=list(join.on.values())
+        base.sort_values(AT, kind="stable"),
+        own.dropna().sort_values(AT),
+        on=AT,
+        by=list(join.on.values()),
+        allow_exact_matches=not join.earlier,
     ).sort_values(PLACE)
     met = found[MET].fillna(-1).astype(int).to_numpy()
     return np.where(_too_old(join, found), -1, met) if join.longest is not None else met

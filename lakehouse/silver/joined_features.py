@@ -51,7 +51,7 @@ def _with_features_of(
     when = own_moment(contract, source) if join.as_of else sf.lit(None).cast("timestamp")
     own = joined.select(*(sf.col(quoted(o)).alias(n) for n, (o, _) in named.items()),
                         sf.struct(*values, when.alias(AT)).alias(FOUND))  # fmt: skip
-    pair = _newest_before(base, own, list(named)) if join.as_of else base.join(own, list(named), "left")
+    pair = _newest_before(base, own, list(named), join.earlier) if join.as_of else base.join(own, list(named), "left")
     if join.longest is not None:
         recent = sf.col(f"{FOUND}.{AT}") >= sf.col(AT) - interval(*join.longest)
         pair = pair.withColumn(FOUND, sf.when(recent, sf.col(FOUND)))
@@ -60,13 +60,14 @@ def _with_features_of(
     )
 
 
-def _newest_before(base: DataFrame, own: DataFrame, on: Sequence[str]) -> DataFrame:
+def _newest_before(base: DataFrame, own: DataFrame, on: Sequence[str], earlier: bool) -> DataFrame:
     """Each base row with the own row whose time is the newest at or before its own: one sort, however many there are.
 
-    At equal times own rows come first, so that a base row meets them.
+    At equal times own rows come first, so that a base row meets them; `earlier`: last, so that it does not.
     """
     both = base.unionByName(own.withColumn(AT, sf.col(f"{FOUND}.{AT}")), allowMissingColumns=True)
-    until = Window.partitionBy(*on).orderBy(AT, sf.col(BASE).isNotNull()).rowsBetween(Window.unboundedPreceding, 0)
+    first = sf.col(BASE).isNull() if earlier else sf.col(BASE).isNotNull()
+    until = Window.partitionBy(*on).orderBy(AT, first).rowsBetween(Window.unboundedPreceding, 0)
     return both.withColumn(FOUND, sf.last(FOUND, ignorenulls=True).over(until)).where(sf.col(BASE).isNotNull())
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lakeloop.contract.columns import Column
 from lakeloop.contract.event_time import EventTime
-from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples
+from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples, unless
 from lakeloop.contract.time_formats import format_problem
 
 WITHIN = re.compile(r"([1-9][0-9]{0,5}) (hour|day|week|month|year)s?")
@@ -17,13 +17,14 @@ class Join(Section):
     """Every row of the base meets one row of this source at most, and none is a missing value.
 
     `on`: own column -> column of the base, where both have the same value. `as_of`: of those rows the newest at or
-    before the base row's event time; without it there is one row for the values of `on`, and a later delivered one
-    replaces it. `format`: how `as_of` is written, or an own column that meets the base's period; None: as the event
-    time. `within`: an older one counts as none.
+    before the base row's event time, with `earlier` the newest before it; without it there is one row for the values
+    of `on`, and a later delivered one replaces it. `format`: how `as_of` is written, or an own column that meets the
+    base's period; None: as the event time. `within`: an older one counts as none.
     """
 
     on: dict[Name, Name] = Field(min_length=1)
     as_of: Name | None = None
+    earlier: bool = unless(False)
     format: Text | None = None
     within: Text | None = None
 
@@ -60,6 +61,8 @@ class Join(Section):
             raise mistake(f"`{self.as_of}` stands in `on` and is `as_of`; a row is met by the one or by the other")
         if self.within is not None and self.as_of is None:
             raise mistake("`within` says how old a row of `as_of` may be; say `as_of`, or leave it out")
+        if self.earlier and self.as_of is None:
+            raise mistake("`earlier` says that a row of the same time does not count; say `as_of`, or leave it out")
         if twice := sorted({base for base in self.on.values() if list(self.on.values()).count(base) > 1}):
             raise mistake(f"`on` takes two columns for the base's {', '.join(twice)}; name each once")
         return self
@@ -80,7 +83,7 @@ class Join(Section):
         """E.g. `area = pickup_area, the newest observed_at at or before the event time, within 3 hours`."""
         said = [own if own == base else f"{own} = {base}" for own, base in self.on.items()]
         if self.as_of:
-            said.append(f"the newest {self.as_of} at or before the event time")
+            said.append(f"the newest {self.as_of} {'' if self.earlier else 'at or '}before the event time")
         return ", ".join([*said, *([f"within {self.within}"] if self.within else [])])
 
 

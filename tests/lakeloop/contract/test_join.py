@@ -56,6 +56,9 @@ def test_a_column_that_two_sources_have_is_taken_from_the_one_the_feature_names(
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
+        (AREAS, "{on: {area: pickup}, earlier: true}",
+         ["sources.areas.join: `earlier` says that a row of the same time does not count; say `as_of`, or leave it "
+          "out"]),
         (AREAS, "{on: {area: pick}}",
          ["sources.areas.join.on: `pick` is no column of `rides`, which has the event time; did you mean `pickup`?"]),
         (AREAS, "{on: {zone: pickup}}",
