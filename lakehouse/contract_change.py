@@ -24,6 +24,7 @@ from lakehouse.storage.layout import (
     table_exists,
     write_json,
 )
+from lakeloop.contract.contract import AHEAD
 from lakeloop.contract.features import FEATURES_FILE
 from lakeloop.derived_features import rows_shape_sha256
 
@@ -51,6 +52,8 @@ def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
             make_keys_anew(lake, source)
             make_times_anew(lake, source)
             _forget(lake, source)
+        if contract.ahead and table_exists(lake.table(f"silver/{AHEAD}")):
+            silver.create_silver(lake, AHEAD, replace=True)
         if table_exists(lake.table(f"silver/{WAITING}")):
             create_waiting(lake, replace=True)
         predictions.forget(lake)

@@ -32,14 +32,15 @@ def with_period(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
 
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
     """The rows whose truth is known, with the label's columns as gold has them; a truth that is computed is one."""
-    if contract.label.computed:
-        frame = frame.assign(**{contract.label.column: made_truth(contract, frame)})
-    frame = frame[frame[contract.label.column].notna()]
-    if contract.label.computed:
-        frame = frame.astype({contract.label.column: MADE.get(contract.label.truth.type, "float64")})
+    truth, made = contract.label.truth_column, contract.label.computed
+    if made and not contract.ahead:  # of a later row it was computed there
+        frame = frame.assign(**{truth: made_truth(contract, frame)})
+    frame = frame[frame[truth].notna()]
+    if made:
+        frame = frame.astype({truth: MADE.get(contract.label.truth.type, "float64")})
     if contract.label.task == "regression":
-        return frame.assign(**{contract.label.name: frame[contract.label.column].astype("float64")})
-    ids = frame[contract.label.column].map(contract.label.class_id)
+        return frame.assign(**{contract.label.name: frame[truth].astype("float64")})
+    ids = frame[truth].map(contract.label.class_id)
     return with_class_names(contract, frame.assign(**{contract.label.name: ids}))
 
 

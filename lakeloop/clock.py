@@ -82,6 +82,12 @@ class Clock:
         due = self.period - self._periods_until_due(source)
         return due if due >= 0 else None
 
+    @property
+    def newest_truth(self) -> int | None:
+        """The newest period whose truth should be there; None where none should yet."""
+        due = self.newest_due(self.contract.label.source)
+        return None if due is None or due < self.contract.ahead else due - self.contract.ahead
+
     def due_at(self, source: str, number: int) -> datetime:
         """The moment (UTC) from which a source's rows of a period are due by the wall clock."""
         return self.contract.period_start(number + self._periods_until_due(source))

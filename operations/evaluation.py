@@ -69,8 +69,8 @@ def whose_truth(use_case: UseCase, period: int, oracle: bool, rows: int) -> str:
     source, clock = contract.label.source, read_clock(use_case)
     whose = f"{contract.periods_from}'s own labels"
     if clock.is_wall:
-        return f"Evaluated with {whose}; this truth {clock.due_in_words(source, period)}."
-    due, now = contract.arrives(source, period), clock.period
+        return f"Evaluated with {whose}; this truth {clock.due_in_words(source, period + contract.ahead)}."
+    due, now = contract.truth_arrives(period), clock.period
     if due <= now:
         return f"Evaluated with {whose}; this truth was due at clock {due} (now {now})."
     return f"Evaluated with {whose}: in production this truth is known at clock {due} (now {now})."

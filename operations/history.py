@@ -13,10 +13,11 @@ import pyarrow as pa
 from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.added_columns import with_period
 from lakeloop.clock import period_spans
-from lakeloop.contract import Contract, Source
+from lakeloop.contract import Column, Contract, Source
 from lakeloop.derived_features import with_derived
 from lakeloop.event_times import with_event_time
 from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.made_truth import made_truth
 from lakeloop.mended_texts import mended_frame
 from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
@@ -78,7 +79,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
         WrongUseError: there is no history, or it has no rows of this period that keep the contract.
     """
     contract = use_case.contract
-    key, truth, period = contract.key.column, contract.label.column, contract.period
+    key, truth, period = contract.key.column, contract.label.truth_column, contract.period
     name = contract.period_name(number)
     if number not in history_periods(use_case):
         raise WrongUseError(
@@ -86,7 +87,9 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
             f"{period_spans(history_periods(use_case))}"
         )
     rows = with_joined(use_case, source_rows(use_case, contract.feature_source, number), number)
-    if contract.label.source != contract.feature_source:
+    if contract.ahead:
+        rows = rows.merge(_truth_ahead(use_case, number), on=key, how="left")
+    elif contract.label.source != contract.feature_source:
         known = source_rows(use_case, contract.label.source, number)
         rows = rows.merge(known[[key, *(column for column in known if column not in rows)]], on=key, how="left")
     checked = {name: f for name, f in contract.given_features.items() if name != contract.event_time.column}
@@ -97,7 +100,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
             f"none of the {len(rows):,} rows that the history of {use_case.name} has of {period} {number} ({name}) "
             "keeps the contract; `lakeloop lake ingest` says why each is rejected"
         )
-    if not contract.label.computed:
+    if not contract.label.computed and not contract.ahead:
         kept[truth] = kept[truth].where(are_allowed(kept, {truth: contract.label.truth}))
     given = contract.given_features.items()
     whole = [name for name, feature in given if feature.type == "int" and not feature.optional]
@@ -106,6 +109,26 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     at = contract.event_time.column
     carried = as_carried(contract.features, read_times(contract, kept, [at]) if at in contract.features else kept)
     return with_derived(use_case, carried)
+
+
+def _truth_ahead(use_case: UseCase, number: int) -> pd.DataFrame:
+    """Key and truth of a period's rows, as far as the history has their later rows, and these keep the contract."""
+    contract, label = use_case.contract, use_case.contract.label
+    key, later = contract.key.column, number + contract.ahead
+    rows = source_rows(use_case, contract.feature_source, later)
+    checked: dict[str, Column] = {
+        name: f for name, f in contract.given_features.items() if name in rows and name != contract.event_time.column
+    }
+    good = rows[are_allowed(rows, checked) & _of_period(contract, rows, contract.period_name(later))]
+    good = good.reset_index(drop=True)
+    if label.column in contract.derived_features:
+        carried = {name: contract.features[name] for name in contract.features if name in good}
+        good = with_derived(use_case, as_carried(carried, good))
+    if label.computed:
+        good = good.assign(**{label.column: made_truth(contract, good)})
+    known = good[are_allowed(good, {label.column: label.truth}) & good[label.column].notna()]
+    keys = known[key].map(contract.earlier_key)
+    return pd.DataFrame({key: keys, label.truth_column: known[label.column]}).reset_index(drop=True)
 
 
 def source_rows(use_case: UseCase, source: str, number: int) -> pd.DataFrame:
@@ -164,7 +187,7 @@ def _texts(contract: Contract, source: str, path: Path) -> pd.DataFrame:
     columns = {name: _array(rows[name]) for name in spec.columns}
     columns |= dict.fromkeys(spec.in_file_names, pa.repeat(_named_period(spec, path), rows.num_rows))
     columns |= with_event_time(contract, source, columns)
-    if not contract.key.delivered:
+    if not contract.key.delivered and source not in contract.joins:
         columns[contract.key.column] = row_keys(contract, source, columns, pa.scalar(path.name), _array(rows[LINE]))
     return mended_frame(contract, source, pa.table(columns).to_pandas())
 

@@ -17,15 +17,15 @@ def show_command(use_case: UseCaseOption = "") -> None:
     """Say which period it is and why, to which one ground truth is due, and which periods have some in gold."""
     case = open_use_case(use_case)
     clock, contract = read_clock(case), case.contract
-    period, due = contract.period, clock.newest_due(contract.label.source)
+    period, due = contract.period, clock.newest_truth
     rows = read_lake_table(case, "gold/training", [contract.period_column])
     labelled = [] if rows is None else map(contract.period_number, rows[contract.period_column].unique())
     gold = f"labelled {period}s in gold: {period_spans(labelled) or 'none yet'}"
     now = f"{case.name}: {period} {clock.period} ({clock.name})"
     if not clock.is_wall:
-        console.print(
-            f"{now} of the simulated clock; simulated ground truth is due to {period} {due}; {gold}", soft_wrap=True
-        )
+        truth = "no simulated ground truth is due yet"
+        truth = truth if due is None else f"simulated ground truth is due to {period} {due}"
+        console.print(f"{now} of the simulated clock; {truth}; {gold}", soft_wrap=True)
         if clock.is_played:
             console.print(
                 f"The contract says `clock: wall`; {case.settings.home} plays {case.name} with a simulated clock. In "

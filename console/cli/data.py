@@ -62,7 +62,7 @@ def reference_command(
     case = open_use_case(use_case)
     label = case.contract.label
     frame = with_label(case.contract, period_rows(case, period))
-    text = frame[[*case.contract.features, label.column, *label.gold_columns]].to_csv(sep=";", index=False)
+    text = frame[[*case.contract.features, label.truth_column, *label.gold_columns]].to_csv(sep=";", index=False)
     if out is None:
         typer.echo(text, nl=False)
         return

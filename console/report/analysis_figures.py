@@ -158,7 +158,7 @@ def class_shares(comparison: Comparison) -> go.Figure | None:
 
 def truth_distribution(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> go.Figure | None:
     """The ground truth itself, where it is a number: reference against now."""
-    column = contract.label.column if contract.label.classes else contract.label.name
+    column = contract.label.truth_column if contract.label.classes else contract.label.name
     if (
         contract.label.several
         or (contract.label.classes and contract.label.truth_values is not None)

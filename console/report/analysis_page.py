@@ -19,8 +19,8 @@ def write_analysis(use_case: UseCase, analysis: Analysis) -> Path:
     contract, label, periods = found.contract, found.contract.label, list(rows.by_period)
     table = dict(found.distances)
     if found.target_distances:
-        number = label.classes and label.column in reference and label.truth_is_number
-        table[(label.column if number else label.name) + TARGET] = found.target_distances
+        number = label.classes and label.truth_column in reference and label.truth_is_number
+        table[(label.truth_column if number else label.name) + TARGET] = found.target_distances
     name = f"analysis-{found.period:03d}-{found.model_version}{'-oracle' if analysis.oracle else ''}.html"
     return write_page(
         "analysis.html",
@@ -37,7 +37,7 @@ def write_analysis(use_case: UseCase, analysis: Analysis) -> Path:
         methods=METHODS,
         table=table,
         own={name: feature.drift.test for name, feature in contract.features.items()},
-        target=label.column,
+        target=label.truth_column,
         has_correlation=any(one.correlation is not None for one in found.before),
         pictures={
             "distributions": figures.distributions(contract, reference, rows.by_period[found.period]),

@@ -82,7 +82,7 @@ def build_gold(lake: Lake) -> GoldReport:
 def _periods_of_requests(contract: Contract, silver: SilverTables, changes: Changes) -> set[str] | None:
     """Periods in which requests came, or truth of requests that came earlier; None: any."""
     periods, ranges = changes.request_periods, changes.truth_keys
-    key, truth = contract.key.column, contract.label.source
+    key, truth = contract.key.column, contract.truth_table
     batch = changes.batches.get(truth)
     if periods is None or silver.requests is None or batch is None or ranges == []:
         return periods
@@ -114,7 +114,7 @@ def _versions(paths: dict[str, str]) -> dict[str, int]:
 def _silver_at(lake: Lake, versions: dict[str, int]) -> SilverTables:
     contract = lake.contract
     frames = {name: lake.frame(f"silver/{name}", version) for name, version in versions.items()}
-    return SilverTables(frames[contract.feature_source], frames[contract.label.source], frames.get(PREDICTIONS))
+    return SilverTables(frames[contract.feature_source], frames[contract.truth_table], frames.get(PREDICTIONS))
 
 
 def _report(version: int, counts: MergeCounts, periods: tuple[str, ...], performance: tuple[str, ...]) -> GoldReport:
@@ -127,7 +127,7 @@ def _silver_paths(lake: Lake) -> dict[str, str]:
     Where requests were answered before any file of a source came, that source's table is made, empty.
     """
     contract = lake.contract
-    sources = list(dict.fromkeys([contract.feature_source, contract.label.source]))
+    sources = list(dict.fromkeys([contract.feature_source, contract.truth_table]))
     paths = {source: lake.table(f"silver/{source}") for source in sources}
     missing = [source for source, path in paths.items() if version_of(path) is None]
     requests = lake.table(f"silver/{PREDICTIONS}")

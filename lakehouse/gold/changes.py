@@ -71,7 +71,7 @@ def read_changes(
         if change is None:
             return None
         found[table] = change
-    key, truth, features = contract.key.column, contract.label.source, (contract.feature_source, PREDICTIONS)
+    key, truth, features = contract.key.column, contract.truth_table, (contract.feature_source, PREDICTIONS)
     feature_keys, truth_keys = _keys_of(found, features), _keys_of(found, (truth,))
     meet = bool(found)
     if truth not in features:

@@ -152,9 +152,9 @@ def no_truth(use_case: UseCase, period: int, known: Iterable[str]) -> str:
         periods = f"{delay} {contract.period}{'' if delay == 1 else 's'}"
         text += f", by the contract it comes {periods} after the {contract.period}"
     if clock.is_wall:
-        text += f" ({clock.due_in_words(source, period)})"
+        text += f" ({clock.due_in_words(source, period + contract.ahead)})"
     elif period and contract.truth_delay:
-        text += f" (simulated: at clock {contract.arrives(source, period)})"
+        text += f" (simulated: at clock {contract.truth_arrives(period)})"
     numbers = [contract.period_number(name) for name in known]
     return f"{text}. Labelled {contract.period}s: {period_spans(numbers) or 'none yet'}"
 

@@ -25,7 +25,7 @@ class SilverTables:
 
     def features_and_truth(self, contract: Contract) -> tuple[DataFrame, DataFrame | None]:
         """One row of features a key, and the truth; None where it stands in the same rows as the features."""
-        if contract.label.source == contract.feature_source:
+        if contract.truth_table == contract.feature_source:
             return self.delivered, None
         return feature_rows(self.delivered, self.requests, contract), self.truth
 

@@ -1,5 +1,7 @@
 """Gold's columns of the label: the id and name of a class or of a set of labels, or the number that is predicted."""
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
@@ -36,7 +38,7 @@ class ClassColumns:
     def summary(self) -> dict[str, Column]:
         """What a period's labelled rows show: their average truth where it is a number, and each class' share."""
         label = self._label
-        mean = {f"{label.column}_mean": sf.avg(quoted(label.column))} if label.truth_is_number else {}
+        mean = {f"{label.truth_column}_mean": sf.avg(quoted(label.truth_column))} if label.truth_is_number else {}
         of = sf.col(quoted(label.name))
         return mean | {f"{name}_share": sf.avg((of == i).cast("double")) for i, name in enumerate(label.class_names)}
 
@@ -77,11 +79,11 @@ class NumberColumns:
 
     def values(self, known: Column | None = None) -> dict[str, Column]:
         """The column by name, of rows with the ground truth; it is null where that is."""
-        return {self._label.name: sf.col(quoted(self._label.column)).cast("double")}
+        return {self._label.name: sf.col(quoted(self._label.truth_column)).cast("double")}
 
     def summary(self) -> dict[str, Column]:
         """What a period's labelled rows show: the mean of their truth, its median, and where its middle lies."""
-        column, truth = self._label.column, sf.col(quoted(self._label.name))
+        column, truth = self._label.truth_column, sf.col(quoted(self._label.name))
         quantiles = {f"{column}_{name}": sf.percentile(truth, share) for name, share in QUANTILES.items()}
         return {f"{column}_mean": sf.avg(truth), **quantiles}
 
@@ -114,7 +116,7 @@ def training_columns(contract: Contract) -> str:
             column_sql(contract.period_column, feature_columns[contract.period_column]),
             *(column_sql(name, feature) for name, feature in contract.features.items()),
             *([f"{quoted(group)} string COMMENT 'what rows are split by'"] if group else []),
-            column_sql(label.column, label.truth),
+            column_sql(label.truth_column, label.truth),
             *label_columns(contract).definitions(),
         ]
     )
@@ -122,15 +124,32 @@ def training_columns(contract: Contract) -> str:
 
 def class_id(contract: Contract) -> Column:
     """The label's class id as an expression; the same as `Contract.label.class_id`."""
-    truth = sf.col(quoted(contract.label.column))
+    truth = sf.col(quoted(contract.label.truth_column))
     if contract.label.several:
         return truth.cast("int")
-    classes = list(enumerate(contract.label.classes))
+    return _class_of(truth, contract.label.classes)
+
+
+def as_now(contract: Contract) -> Column | None:
+    """What a row has now, for its answer: a class id, or the number; null where it is missing. None: no feature says
+    it.
+    """
+    persistence = contract.persistence
+    if persistence is None:
+        return None
+    now = sf.col(quoted(persistence.feature))
+    if not persistence.classes:
+        return now.cast("double")
+    return sf.when(now.isNotNull(), _class_of(now, persistence.classes))
+
+
+def _class_of(value: Column, named: Sequence[LabelClass]) -> Column:
+    classes = list(enumerate(named))
     otherwise = next((i for i, c in classes if c.when is None), -1)
     chain = sf.when(sf.lit(False), otherwise)
     for i, label_class in classes:
         if label_class.when is not None:
-            chain = chain.when(_holds(label_class, truth), i)
+            chain = chain.when(_holds(label_class, value), i)
     return chain.otherwise(otherwise).cast("int")
 
 

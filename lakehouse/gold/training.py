@@ -28,8 +28,8 @@ def training_rows(
     """
     key, label = contract.key.column, contract.label
     how = "left" if unlabelled else "inner"
-    joined = features if truth is None else features.join(truth.select(quoted(key), quoted(label.column)), key, how)
-    truth_of = sf.col(quoted(label.column))
+    truth_of = sf.col(quoted(label.truth_column))
+    joined = features if truth is None else features.join(truth.select(quoted(key), truth_of), key, how)
     if not unlabelled and label.computed:
         joined = joined.where(truth_of.isNotNull())
     labelled = joined.withColumns(label_columns(contract).values(truth_of.isNotNull() if unlabelled else None))
@@ -40,7 +40,7 @@ def training_column_names(contract: Contract) -> tuple[str, ...]:
     """Columns of gold's training table, in order."""
     label, group = contract.label, (contract.group_column,) if contract.group_column else ()
     return (
-        contract.key.column, contract.period_column, *contract.features, *group, label.column, *label.gold_columns
+        contract.key.column, contract.period_column, *contract.features, *group, label.truth_column, *label.gold_columns
     )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def create_training(lake: Lake, replace: bool = False) -> None:
     contract = lake.contract
     label, period = contract.label, contract.period_column
     partitioned = contract.event_time.period in PARTITIONED
-    known = {**contract.silver_columns(contract.feature_source), label.column: label.truth}
+    known = {**contract.silver_columns(contract.feature_source), label.truth_column: label.truth}
     # Rows that came as requests alone have no group.
     checked = {n: known[n] for n in training_column_names(contract) if n in known and n != contract.group_column}
     checks = constraints(contract, checked)
@@ -87,13 +87,13 @@ def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: st
     may_go = contract.label.computed  # a correction may take a value away that the truth is computed from
     rows = training_rows(*pair, contract, unlabelled=may_go)
     rows = rows.join(_changed_keys(near, changes, contract), key, "left_semi")
-    needed = contract.label.column if may_go else ""
+    needed = contract.label.truth_column if may_go else ""
     return merge(path, rows, [key], compared=training_column_names(contract), ranges=ranges, needed=needed)
 
 
 def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) -> DataFrame:
     """Keys with features, truth or a request of a batch that gold does not know."""
-    sources = {contract.feature_source: silver.delivered, contract.label.source: silver.truth}
+    sources = {contract.feature_source: silver.delivered, contract.truth_table: silver.truth}
     frames = sources if silver.requests is None else {**sources, PREDICTIONS: silver.requests}
     found = [
         frame.where(sf.col(change_column(contract, table)) > batch).select(quoted(contract.key.column))

@@ -17,17 +17,18 @@ from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.training import training_column_names, training_rows
 from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Point, Points
+from lakehouse.silver.ahead import truth_of_earlier
 from lakehouse.silver.joined_features import base_columns, with_joined_features
 from lakehouse.silver.mended_rows import mended_rows
 from lakehouse.silver.one_row_a_key import newest_by_key, ranked_by_key
 from lakehouse.silver.refine import bronze_frame
 from lakehouse.silver.truth_parts import combined_truth
-from lakehouse.silver.validation import validation_of
+from lakehouse.silver.validation import ORIGIN, validation_of
 from lakehouse.storage.layout import PREDICTIONS_TABLE, REQUESTS, table_exists
 from lakehouse.storage.merge import COMPLETE
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.clock import read_clock
-from lakeloop.contract import Contract
+from lakeloop.contract import Column, Contract
 from lakeloop.derived_features import derivation_of
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.use_case import UseCase
@@ -70,7 +71,7 @@ def features_as_of(lake: Lake, points: Points) -> DataFrame:
     flat = rows.select(
         sf.col(f"{quoted(key)}.key").alias(key),
         sf.col(f"{quoted(key)}.{AS_OF}").alias(AS_OF),
-        sf.when(sf.col(quoted(contract.label.column)).isNotNull(), BOTH).otherwise(FEATURES).alias(KNOWN),
+        sf.when(sf.col(quoted(contract.label.truth_column)).isNotNull(), BOTH).otherwise(FEATURES).alias(KNOWN),
         *map(quoted, others),
     )
     if points.table is None:
@@ -105,10 +106,12 @@ def _silver_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> SilverTables:
     known = {source: _known_deliveries(lake, source, in_periods) for source in {features, truth, *contract.joins}}
     requests = lake.table(PREDICTIONS_TABLE)
     tables = {source: _source_at(lake, source, wanted, known[source], in_periods) for source in known}
+    if contract.ahead:
+        tables[contract.truth_table] = _ahead_at(lake, wanted, known[truth], in_periods)
     if contract.joins:
         tables[features] = _joined_at(tables, contract)
     answered = _requests_at(lake, wanted, in_periods) if table_exists(requests) else None
-    return SilverTables(tables[features], tables[truth], answered)
+    return SilverTables(tables[features], tables[contract.truth_table], answered)
 
 
 def _source_at(
@@ -124,10 +127,39 @@ def _source_at(
     if contract.joins and source == contract.feature_source:
         columns = {name: columns[name] for name in base_columns(contract)}
     if not known or not table_exists(bronze):
-        types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in columns.items()]
-        when = f"{_WHEN} {'string' if in_periods else 'timestamp'}"
-        nothing = lake.spark.createDataFrame([], ", ".join([*types, when]))
+        nothing = _no_rows(lake, columns, in_periods)
         return _beside_points(nothing, wanted) if source in contract.joins else _at_points(nothing, wanted, key)
+    dated = _dated(lake, source, known, in_periods)
+    if source in contract.joins:
+        rows = ranked_by_key(_beside_points(dated, wanted), [*contract.identity(source), AS_OF])
+        return newest_by_key(rows).select(*map(quoted, columns), AS_OF)
+    rows = newest_by_key(ranked_by_key(_at_points(dated, wanted, key), contract.identity(source)))
+    if contract.label.truth.in_parts and source == contract.label.source:
+        rows = combined_truth(rows, contract, [key]).where(COMPLETE)
+    return rows.select(*map(quoted, columns))
+
+
+def _ahead_at(lake: Lake, wanted: DataFrame, known: list[tuple[str, int, Point]], in_periods: bool) -> DataFrame:
+    """The truth of earlier rows at each point: that which the newest file delivered by then says of the later row."""
+    contract, label = lake.contract, lake.contract.label
+    columns, key = contract.silver_columns(contract.truth_table), contract.key.column
+    if not known or not table_exists(lake.table(f"bronze/{label.source}")):
+        return _at_points(_no_rows(lake, columns, in_periods), wanted, key)
+    dated = _dated(lake, label.source, known, in_periods)
+    rows = _at_points(truth_of_earlier(dated, contract, [*ORIGIN, _WHEN]), wanted, key)
+    newest = newest_by_key(ranked_by_key(rows, [key]))
+    return newest.where(sf.col(quoted(label.truth_column)).isNotNull()).select(*map(quoted, columns))
+
+
+def _no_rows(lake: Lake, columns: Mapping[str, Column], in_periods: bool) -> DataFrame:
+    types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in columns.items()]
+    when = f"{_WHEN} {'string' if in_periods else 'timestamp'}"
+    return lake.spark.createDataFrame([], ", ".join([*types, when]))
+
+
+def _dated(lake: Lake, source: str, known: list[tuple[str, int, Point]], in_periods: bool) -> DataFrame:
+    """A source's good rows of every delivery, each with when it became known."""
+    contract = lake.contract
     files = pa.table(
         {
             "_source_file": [file for file, _, _ in known],
@@ -136,17 +168,9 @@ def _source_at(
         }
     )
     derivation = derivation_of(lake) if source == contract.feature_source else None
-    good = validation_of(contract, source, derivation).good_rows(
-        mended_rows(bronze_frame(lake, source), contract, source)
-    )
-    dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
-    if source in contract.joins:
-        rows = ranked_by_key(_beside_points(dated, wanted), [*contract.identity(source), AS_OF])
-        return newest_by_key(rows).select(*map(quoted, columns), AS_OF)
-    rows = newest_by_key(ranked_by_key(_at_points(dated, wanted, key), contract.identity(source)))
-    if contract.label.truth.in_parts and source == contract.label.source:
-        rows = combined_truth(rows, contract, [key]).where(COMPLETE)
-    return rows.select(*map(quoted, columns))
+    rows = mended_rows(bronze_frame(lake, source), contract, source)
+    good = validation_of(contract, source, derivation).good_rows(rows)
+    return good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
 
 
 def _joined_at(tables: Mapping[str, DataFrame], contract: Contract) -> DataFrame:

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake, lake_with
+from lakehouse.silver.ahead import write_ahead
 from lakehouse.silver.joins import JoinedSource, Unmet, joined_sources, write_base
 from lakehouse.silver.mended_rows import mended_rows
 from lakehouse.silver.mendings import count_mendings, write_mendings
@@ -28,6 +29,7 @@ from lakehouse.storage.merge import COMPLETE, MergeCounts, upsert, within
 from lakehouse.storage.schema import change_column, constraints, create_table, quoted, silver_columns
 from lakehouse.storage.table_log import DataFile, Range, files_at, key_ranges, version_of
 from lakeloop.contract import Contract
+from lakeloop.contract.contract import AHEAD
 from lakeloop.derived_features import derivation_of
 from lakeloop.mended_texts import mends
 from lakeloop.use_case import UseCase
@@ -106,7 +108,8 @@ def refine(lake: Lake, source: str) -> SilverReport:
         return report
     # Of its own, since the sources of an ingest are refined side by side and a commit's note is the session's.
     own = lake_with(lake, lake.spark.newSession())
-    for name in (source, *(one.name for one in joined)):  # nothing of a joined source may have come yet
+    ahead = (AHEAD,) if lake.contract.ahead and source == lake.contract.label.source else ()
+    for name in (source, *ahead, *(one.name for one in joined)):  # nothing of a joined source may have come yet
         create_silver(own, name)
     there = (file for file in files_at(bronze, version) or [] if file.rows)
     new = NewRows(version, done.batch, tuple(file for file in there if file.highest["_batch"] > done.batch))
@@ -152,11 +155,17 @@ def create_silver(lake: Lake, source: str, replace: bool = False) -> None:
         lake.spark,
         lake.table(f"silver/{source}"),
         silver_columns(contract, source),
-        comment=contract.sources[source].description,
+        comment=_about(contract, source),
         checks=constraints(contract, contract.silver_columns(source)),
         statistics=_looked_up_by(contract, source),
         replace=replace,
     )
+
+
+def _about(contract: Contract, source: str) -> str:
+    if source == AHEAD and contract.ahead:
+        return f"Truth of rows of {contract.label.source}, delivered {contract.ahead} {contract.period}s after them"
+    return contract.sources[source].description
 
 
 def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:
@@ -187,6 +196,8 @@ def _write(lake: Lake, source: str, new: NewRows, joined: Sequence[JoinedSource]
         refused = refused.unionByName(rejects(repeated, contract, source))
         clean = newest_by_key(ranked_by_key(clean, contract.identity(source)))
     unmet: tuple[Unmet, ...] = ()
+    if files and contract.ahead and source == contract.label.source:
+        write_ahead(lake, clean)
     if joined:
         came = write_base(lake, clean if files else None, joined)
         written, unmet = came.written, came.unmet

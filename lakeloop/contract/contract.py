@@ -18,7 +18,7 @@ from lakeloop.contract.expression import Constant, Expression, Named, Step, colu
 from lakeloop.contract.features import Feature, notes_on
 from lakeloop.contract.gate import Gate, notes_on_checks
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
-from lakeloop.contract.key import Key
+from lakeloop.contract.key import JOINT, Key
 from lakeloop.contract.label import Label, LabelClass, TruthPart, When
 from lakeloop.contract.metrics import DECIDES, MEAN_COST, POISSON
 from lakeloop.contract.model import ModelSettings, NetworkSettings
@@ -34,6 +34,8 @@ from lakeloop.contract.training import Split, Training
 ClockKind = Literal["simulated", "wall"]
 PERIOD_COLUMN = "period"
 """Where the event time is a time, the column of its period's name."""
+AHEAD = "ahead"
+"""Where the truth is of a later period, its table in silver."""
 ROW_SHAPE = {"type", "unit", "valid", "values"}
 
 
@@ -203,9 +205,32 @@ class Contract(Section):
         return "" if column in others else column
 
     @property
+    def ahead(self) -> int:
+        """How many periods later the truth of a row is true; 0: at once, however late it comes."""
+        return self.label.ahead or 0
+
+    @property
+    def truth_table(self) -> str:
+        """The table of silver that has the truth by the key of its row: its source's, unless that is a later row's."""
+        return AHEAD if self.ahead else self.label.source
+
+    @property
     def truth_delay(self) -> int:
         """Periods between an event and its ground truth, for periods above 0."""
-        return self.sources[self.label.source].delay
+        return self.sources[self.label.source].delay + self.ahead
+
+    def truth_arrives(self, number: int) -> int:
+        """The simulated clock at which the truth of a period is there."""
+        return self.arrives(self.label.source, number + self.ahead)
+
+    def earlier_period(self, name: str) -> str:
+        """The period whose rows' truth stands in this one's, where it is of a later period."""
+        return self.period_name(self.period_number(name) - self.ahead)
+
+    def earlier_key(self, key: str) -> str:
+        """The key of the row whose truth the row of this key has: of a year ahead `north|2013` of `north|2014`."""
+        parts, place = key.split(JOINT), self.key.columns.index(self.event_time.column)
+        return JOINT.join([*parts[:place], self.earlier_period(parts[place]), *parts[place + 1 :]])
 
     def columns_of(self, source: str) -> dict[str, Column]:
         """The typed columns of a source as delivered, after a key that is made and an event time that is joined; the
@@ -229,9 +254,13 @@ class Contract(Section):
 
     def silver_columns(self, source: str) -> dict[str, Column]:
         """The typed columns of a source in silver: as delivered, then the period where events have times, derived
-        features, the features of joined sources, and a truth that is computed.
+        features, the features of joined sources, and a truth that is computed. Of `AHEAD` key and truth.
         """
-        columns, label = self.columns_of(source), self.label
+        label = self.label
+        if source == AHEAD and self.ahead:
+            key = self.columns_of(label.source)[self.key.column]
+            return {self.key.column: key, label.truth_column: label.truth}
+        columns = self.columns_of(source)
         if source == self.feature_source:
             if self.event_time.dated:
                 columns[PERIOD_COLUMN] = Column.model_construct(type="string", description=self.event_time.about_period)
@@ -241,10 +270,13 @@ class Contract(Section):
         if label.truth.in_parts and source == label.source:
             columns = {self.key.column: columns[self.key.column], label.column: label.truth}
         if label.computed and source == label.source:
-            columns[label.column] = TruthPart.model_construct(
-                **{name: getattr(label.truth, name) for name in Column.model_fields}
-            )
+            columns[label.column] = self._own_truth
         return columns
+
+    @property
+    def _own_truth(self) -> Column:
+        """The truth as a row of its source has it, which may be missing there."""
+        return TruthPart.model_construct(**{name: getattr(self.label.truth, name) for name in Column.model_fields})
 
     @property
     def truth_expression(self) -> Expression | None:
@@ -258,6 +290,8 @@ class Contract(Section):
     def persistence(self) -> Persistence | None:
         """The forecast that all stays as it is, where a feature says what is; None where none does."""
         label, name = self.label, self.label.naive
+        if name is None and label.ahead and label.column in self.features:
+            name = label.column
         if name is None:
             return None
         classes = label.classes
@@ -304,6 +338,8 @@ class Contract(Section):
             return self.features[name]
         if name in self._truth_parts:
             return self._truth_parts[name]
+        if name == self.label.column and self.ahead:
+            return self._own_truth
         if name == self.label.column:
             truth = self.label.truth  # of a sum the whole has limits, its parts have none
             one = Column.model_construct(type=truth.type, description=truth.description, unit=truth.unit)
@@ -334,6 +370,7 @@ class Contract(Section):
                 mode="json", include={"name": True, "column": True, "truth": ROW_SHAPE, "classes": True}
             )
             | ({} if self.label.made is None else {"made": self.label.made})
+            | ({} if self.label.ahead is None else {"ahead": self.label.ahead})
             | ({"parts": [self.label.truth.combine, self.label.truth.part]} if self.label.truth.in_parts else {}),
         }
         typing = {name: source.read.typing for name, source in self.sources.items() if source.read.typing}
@@ -354,7 +391,12 @@ class Contract(Section):
         """What is good but should be known, a sentence each."""
         yield from notes_on(self.features)
         yield from notes_on_checks(self.gate)
-        if self.truth_expression is not None:
+        if self.ahead and self.persistence is None:
+            yield (
+                "label.ahead: no feature says what a row has now, so a model need not be better than the same again; "
+                f"make `{self.label.column}` a feature, or name the one that says it in `label.naive`"
+            )
+        if self.truth_expression is not None and not self.ahead:
             for name in dict.fromkeys(named.column for named in columns_in(self.truth_expression)):
                 if name in self.features:
                     yield (

@@ -197,6 +197,11 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
                      "hold the truth of another share of the rows")  # fmt: skip
     if old.loss != new.loss:
         yield Change("label.loss", old.loss, new.loss, "retrain", "the next model is fitted by it")
+    if old.ahead != new.ahead:
+        yield Change("label.ahead", old.ahead, new.ahead, "breaks", "what is predicted is of another period: gold is "
+                     "labelled anew, and the model that serves was trained for the old one")  # fmt: skip
+    if old.naive != new.naive:
+        yield Change("label.naive", old.naive, new.naive, "safe", "what the gate holds the next model against")
     if old.ordered != new.ordered:
         yield Change("label.ordered", old.ordered, new.ordered, "safe", "what the gate may measure; the classes and "
                      "the model that serves stay as they are")  # fmt: skip

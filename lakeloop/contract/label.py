@@ -110,6 +110,8 @@ class Label(Section):
 
     `made`: an expression over columns of `source` that the truth is computed by; then no file has `column`.
 
+    `ahead`: the truth of a row is what the same thing has so many periods later, in that period's row of the source.
+
     `naive`: the feature that says what the row has now, of the truth's type or the name of a class. To take it for the
     answer, a persistence forecast, is what a model has to beat.
 
@@ -129,6 +131,7 @@ class Label(Section):
     loss: Loss = unless("squared_error")
     interval: Annotated[float, Field(gt=0, lt=1)] = unless(LEVEL)
     decision: DecisionThreshold | None = unless(None)
+    ahead: Annotated[int, Field(ge=1)] | None = unless(None)
     naive: Name | None = unless(None)
 
     @model_validator(mode="before")
@@ -279,6 +282,13 @@ class Label(Section):
         return self.made is not None or self.several
 
     @property
+    def truth_column(self) -> str:
+        """The column of a row's truth where it stands beside its features, as in gold: `column`, or of a later period
+        `<column>_ahead`, since the row may have its own.
+        """
+        return ahead_column(self.column) if self.ahead else self.column
+
+    @property
     def limits(self) -> tuple[float, float]:
         """The lowest and the highest number that a truth without classes can be."""
         possible: Any = self.truth.limits or self.truth.values
@@ -347,6 +357,11 @@ def first_class(classes: Sequence[LabelClass], truth: Value) -> int:
     return next((i for i, c in enumerate(classes) if c.when and c.when.holds(truth)), otherwise)
 
 
+def ahead_column(column: str) -> str:
+    """The column of the truth of a row that is a later row's `column`."""
+    return f"{column}_ahead"
+
+
 def set_column(name: str) -> str:
     """The column with the number of the set of several labels that are true, of a label of this name."""
     return f"{name}_set"
@@ -359,6 +374,7 @@ _OF_ONE_LABEL = {
     "ordered": "is of classes in an order",
     "interval": "is of a number",
     "loss": "is of a number",
+    "ahead": "is of one that a later row has",
     "naive": "is what one label is now",
     "decision": "is a threshold between two classes (of several labels each is answered from probability 0.5 on)",
 }

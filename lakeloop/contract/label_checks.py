@@ -2,12 +2,16 @@
 
 from typing import Any, get_args
 
+from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
 from lakeloop.contract.features import DRIFT_TESTS, NUMERIC_TESTS
+from lakeloop.contract.label import ahead_column
 from lakeloop.contract.raw_document import (
     Found,
     class_names_in,
+    derived_names,
     event_column,
+    has_times,
     items_at,
     key_column,
     meant,
@@ -27,6 +31,7 @@ def label_checks(raw: dict[str, Any], base: str) -> Found:
     yield from _several_labels(raw)
     yield from _truth_in_parts(raw, base)
     yield from _made_truth(raw)
+    yield from _ahead(raw, base)
     yield from _naive(raw)
     yield from _drift_of_answers(raw)
     yield from _agreement(raw)
@@ -45,6 +50,7 @@ def _label(raw: dict[str, Any]) -> Found:
         and not text_at(raw, "label", "made")
         and text_at(raw, "label", "truth", "combine") != "count"
         and truth not in names_at(raw, "sources", source, "columns")
+        and not (value_at(raw, "label", "ahead") and truth in derived_names(raw))
     ):
         yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
     classes = task_of(raw) != "regression"
@@ -54,10 +60,55 @@ def _label(raw: dict[str, Any]) -> Found:
         yield ("label", "name"), f"gold has the class's name in `{label}_name`, which is another column; choose another"
     if label and label.removesuffix("_x") in features and label.endswith("_x"):
         yield ("label", "name"), f"'{label}' is what Transform calls the feature `{label[:-2]}`; choose another"
-    if truth and truth in features:
+    if truth and truth in features and (not value_at(raw, "label", "ahead") or text_at(raw, "label", "made")):
         yield ("label", "column"), f"`{truth}` is also a feature: the model would be told the answer"
     if truth and truth in (key, event):
         yield ("label", "column"), f"`{truth}` is also the key or the event time; the truth needs a column of its own"
+
+
+def _ahead(raw: dict[str, Any], base: str) -> Found:
+    """A truth of a later period: the later row is found by the key, which says the period, in the base itself."""
+    if not value_at(raw, "label", "ahead"):
+        return
+    at: Location = ("label", "ahead")
+    event, source, truth = event_column(raw), text_at(raw, "label", "source"), text_at(raw, "label", "column")
+    if base and source and source != base:
+        yield (
+            ("label", "source"),
+            f"is '{source}', and `ahead` takes the truth from later rows of the source that has the event time; write "
+            f"`source: {base}`, or leave `ahead` out: by how much the truth of a source of its own is late says its "
+            "`delay_periods`",
+        )
+    if has_times(raw):
+        yield (
+            ("event_time", "format"),
+            "is a time, and `ahead` finds the later row by the name of its period in the key; take a column that has "
+            "the period's own name",
+        )
+    elif event and event not in names_at(raw, "key", "columns"):
+        yield (
+            at,
+            f"the later row of a thing is found by the key, which must say the period: write `key: {{columns: [what "
+            f"tells things apart, {event}]}}`",
+        )
+    if text_at(raw, "generator"):
+        yield ("generator",), "draws a row's truth beside it, and here it is a later row's; take a `history` of files"
+    for name in reserved.SOURCES_OF_AHEAD:
+        if name in names_at(raw, "sources"):
+            yield ("sources", name), f"`{name}` is a table of the lake itself; give the source another name"
+    there = ahead_column(truth)
+    if there in (*names_at(raw, "features"), text_at(raw, "label", "name"), *names_at(raw, "key", "columns")):
+        yield ("label", "column"), f"gold has the later `{truth}` in `{there}`, which is another column; rename that"
+    if truth not in names_at(raw, "features"):
+        return
+    for word in ("type", "valid", "values"):
+        own, later = value_at(raw, "features", truth, word), value_at(raw, "label", "truth", word)
+        if own != later:
+            yield (
+                ("label", "truth", word) if later is not None else ("label", "truth"),
+                f"`{truth}` now and later are one column: `{word}` is {own} of the feature and {later} here; write the "
+                "same",
+            )
 
 
 def _naive(raw: dict[str, Any]) -> Found:

@@ -15,12 +15,12 @@ PREDICTIONS = (
 PERFORMANCE = (
     "model_version", "answered", "rules", "with_truth", "correct", "model_with_truth", "model_correct", "accuracy",
     "rules_share", "mean_confidence", "model_accuracy", "estimated_accuracy", "estimate_standard_error",
-    "estimate_error",
+    "estimate_error", "persistence_correct", "persistence_accuracy",
 )  # fmt: skip
 """Columns of gold/performance, which has a row a period."""
 PERFORMANCE_OF_NUMBERS = (
     *PERFORMANCE, "covered", "interval_coverage", "mean_interval_width",
-    *(f"{what}{error}" for error in WATCHED_ERRORS for what in ("", "model_", "estimated_")),
+    *(f"{what}{error}" for error in WATCHED_ERRORS for what in ("", "model_", "estimated_", "persistence_")),
 )  # fmt: skip
 """The same where a number is predicted."""
 PERIOD_SUMMARY = ("rows", "labelled")
@@ -51,6 +51,10 @@ def of_use_case(name: str) -> str:
         return ""
     others = ", ".join(path for path in PATHS if path != name)
     return f"is a path of the gateway or the monitor itself, as are {others}"
+
+
+SOURCES_OF_AHEAD = ("ahead",)
+"""Tables that only a use case has whose truth is of a later period."""
 
 
 def of_feature(name: str, class_names: Iterable[str], logged: bool) -> str:

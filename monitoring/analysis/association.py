@@ -62,8 +62,8 @@ def target_columns(contract: Contract, rows: pd.DataFrame) -> np.ndarray:
     label = contract.label
     if not label.classes:
         return rows[[label.name]].to_numpy(float)
-    if label.truth_is_number and label.column in rows and not rows[label.column].isna().any():
-        return rows[[label.column]].to_numpy(float)
+    if label.truth_is_number and label.truth_column in rows and not rows[label.truth_column].isna().any():
+        return rows[[label.truth_column]].to_numpy(float)
     ids = rows[label.name].to_numpy()
     if label.several:
         return has_labels(ids, len(label.classes)).astype(float)

@@ -155,8 +155,8 @@ def _target_distances(contract: Contract, reference: pd.DataFrame, labelled: pd.
     if (
         label.classes
         and label.truth_is_number
-        and label.column in reference
-        and not reference[label.column].isna().any()
+        and label.truth_column in reference
+        and not reference[label.truth_column].isna().any()
     ):
-        return distances(reference[label.column], labelled[label.column], label.truth.values is None)
+        return distances(reference[label.truth_column], labelled[label.truth_column], label.truth.values is None)
     return distances(_target(contract, reference), _target(contract, labelled), numeric=not label.classes)

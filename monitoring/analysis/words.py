@@ -97,7 +97,7 @@ def _moved(found: Comparison, drift: TargetDrift) -> str:
 
 def _concept(found: Comparison) -> Iterator[str]:
     """Where what a feature, or a group of them, says about the target has changed."""
-    target = found.contract.label.column
+    target = found.contract.label.truth_column
     for name, (before, error_before) in found.weights_before.items():
         now, error_now = found.weights_after.get(name, (before, error_before))
         if _beyond_chance(before, error_before, now, error_now):

@@ -57,7 +57,7 @@ def labelled_rows_of(use_case: UseCase, period: int, oracle: bool) -> pd.DataFra
     if oracle:
         return generated_rows(use_case, period)
     of_period = (contract.period_column, "=", contract.period_name(period))
-    names = [contract.key.column, *contract.features, contract.label.column, contract.label.name]
+    names = [contract.key.column, *contract.features, contract.label.truth_column, contract.label.name]
     rows = read_lake_table(use_case, TRAINING_TABLE, names, [of_period])
     return pd.DataFrame(columns=names) if rows is None else as_carried(contract.features, rows)
 
@@ -65,7 +65,7 @@ def labelled_rows_of(use_case: UseCase, period: int, oracle: bool) -> pd.DataFra
 def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
     """Exported rows, which carry the class alone, with the ground truth itself where gold has it for all of them."""
     contract = use_case.contract
-    key, truth = contract.key.column, contract.label.column
+    key, truth = contract.key.column, contract.label.truth_column
     periods = sorted(exported[contract.period_column].unique())
     span = [(contract.period_column, ">=", periods[0]), (contract.period_column, "<=", periods[-1])]
     known = read_lake_table(use_case, TRAINING_TABLE, [key, truth], span)

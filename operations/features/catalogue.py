@@ -105,7 +105,7 @@ def describe_column(use_case: UseCase, name: str) -> FeatureDescription:
 def known_names(contract: Contract) -> tuple[str, ...]:
     """Features, then key, event time, ground truth and label."""
     label = contract.label
-    names = (*contract.features, contract.key.column, contract.event_time.column, label.column, label.name)
+    names = (*contract.features, contract.key.column, contract.event_time.column, label.truth_column, label.name)
     return tuple(dict.fromkeys(names))
 
 
@@ -117,8 +117,8 @@ def _described(use_case: UseCase, names: tuple[str, ...], serving: str | None = 
 
 def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> FeatureDescription:
     contract, label = clock.contract, clock.contract.label
-    stored = label.column if name == label.name else name
-    source = label.source if stored == label.column else contract.feature_source
+    stored = label.truth_column if name == label.name else name
+    source = contract.truth_table if stored == label.truth_column else contract.feature_source
     source = contract.source_of(stored) if stored in contract.features else source
     column = contract.silver_columns(source)[stored]
     feature = column if isinstance(column, Feature) else None
@@ -126,7 +126,8 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
     gaps = list(models.gaps)
     if not any(origin.newest_at for origin in came):
         kind = contract.event_time.of_kind
-        files = contract.sources[source].files_in_words.replace(f"{{{PLACEHOLDERS[kind.kind]}}}", kind.form)
+        of_source = contract.sources[_delivered_by(contract, source)]
+        files = of_source.files_in_words.replace(f"{{{PLACEHOLDERS[kind.kind]}}}", kind.form)
         gaps.append(f"nothing was delivered yet: no {files} was taken in; `lakeloop lake ingest` takes what has landed")
     return FeatureDescription(
         name=name,
@@ -143,10 +144,15 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
         gold=f"{TRAINING_TABLE}.{contract.period_column if _kind(contract, name) == 'event time' else name}",
         derived_from=f"silver/{source}.{stored}" if name == label.name else _made_of(feature),
         origins=came,
-        freshness=freshness(source, came, clock),
+        freshness=freshness(_delivered_by(contract, source), came, clock),
         models=_users(contract, name, models),
         gaps=tuple(gaps),
     )
+
+
+def _delivered_by(contract: Contract, table: str) -> str:
+    """The source whose files a table of silver is of."""
+    return table if table in contract.sources else contract.label.source
 
 
 def _made_of(feature: Feature | None) -> str:
@@ -160,7 +166,7 @@ def _users(contract: Contract, name: str, models: Models) -> tuple[ModelUse, ...
     """Key and event time are in every export, and no model looks at them; the truth is looked at as the label."""
     if _kind(contract, name) in ("key", "event time"):
         return ()
-    return models.using(contract.label.name if name == contract.label.column else name)
+    return models.using(contract.label.name if name == contract.label.truth_column else name)
 
 
 def _kind(contract: Contract, name: str) -> ColumnKind:
@@ -169,7 +175,7 @@ def _kind(contract: Contract, name: str) -> ColumnKind:
     others: dict[str, ColumnKind] = {
         contract.key.column: "key",
         contract.event_time.column: "event time",
-        contract.label.column: "truth",
+        contract.label.truth_column: "truth",
     }
     return others.get(name, "label")
 

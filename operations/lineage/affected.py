@@ -166,16 +166,23 @@ def _valid_keys(use_case: UseCase, delivery: DeliveryRecord) -> "pa.Array | None
 
 
 def _keys_of_file(use_case: UseCase, delivery: DeliveryRecord, made: GoldWith | None) -> "pa.Array":
-    """Keys of silver's rows with values of the delivery, as gold's version was made of them (None: as they are now).
+    """Keys of rows with values of the delivery, as gold's version was made of silver's (None: as they are now); of rows
+    that have their truth from a later one, too.
 
     Raises:
         VersionVacuumedError: that version of silver was vacuumed.
     """
-    key, version = use_case.contract.key.column, None if made is None else made.silver.version
-    if delivery.source in use_case.contract.joins:
+    import pyarrow as pa
+
+    contract = use_case.contract
+    key, version = contract.key.column, None if made is None else made.silver.version
+    if delivery.source in contract.joins:
         return keys_that_met(use_case, delivery, version, None if made is None else made.base)
     rows = rows_of_file(use_case, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
-    return rows[key].combine_chunks()
+    keys = rows[key].combine_chunks()
+    if not contract.ahead:
+        return keys
+    return pa.concat_arrays([keys, pa.array(map(contract.earlier_key, keys.to_pylist()), keys.type)])
 
 
 def _with_requests(use_case: UseCase, models: Sequence[AffectedModel]) -> tuple[AffectedModel, ...]:

@@ -59,7 +59,8 @@ def add_silver(draft: LineageDraft, use_case: UseCase, table: str, version: int)
     """
     versions = table_versions(use_case, table)
     made = add_version(draft, use_case, table, find_version(versions, table, version))
-    source = table.partition("/")[2]
+    contract, source = use_case.contract, table.partition("/")[2]
+    source = contract.label.source if contract.ahead and source == contract.truth_table else source
     known = {(d.file, d.batch): d for d in deliveries(use_case) if d.source == source and d.state == TAKEN}
     noted: Mapping[str, int | None] = bronze_of(versions, version)
     bronze = _add_bronze_of(draft, use_case, noted or ({source: None} if known else {}))
