@@ -12,7 +12,7 @@ from lakeloop.contract.columns import TIMES
 from lakeloop.contract.periods import local_time
 from lakeloop.contract.time_features import value_of
 from lakeloop.ordinary_values import LearntValues, ordinary
-from serving.gateway.page.texts import GERMAN_PARTICULARS, TEXTS
+from serving.gateway.page.texts import GERMAN_PARTICULARS, TEXTS, later_texts
 
 STATIC = Path(__file__).with_name("static")
 HEADERS = {
@@ -45,10 +45,12 @@ def render_page(
     groups: dict[str, list[dict[str, Any]]] = {}
     for name, feature in contract.given_features.items():
         groups.setdefault(feature.group or "", []).append(_field(contract, name, feature, learnt or {}))
+    later = later_texts(contract.ahead, contract.period) if contract.ahead else {}
+    texts = {language: said | later.get(language, {}) for language, said in TEXTS.items()}
     data = {
         "path": path,
         "asks_who": asks_who,
-        "texts": TEXTS,
+        "texts": texts,
         "particulars": {"de": list(GERMAN_PARTICULARS.items())},
         "translations": contract.translations,
         "classes": contract.label.class_names,
@@ -63,7 +65,7 @@ def render_page(
         ],
     }
     return TEMPLATES.get_template("page.html").render(
-        contract=contract, groups=groups, data=data, text=TEXTS["en"], titles=titles or {}, asks_who=asks_who
+        contract=contract, groups=groups, data=data, text=texts["en"], titles=titles or {}, asks_who=asks_who
     )
 
 

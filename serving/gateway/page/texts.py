@@ -1,5 +1,22 @@
 """What the page itself says, in both languages; the contract translates its own words."""
 
+from lakeloop.contract.periods import PeriodKind
+
+GERMAN_PERIODS: dict[PeriodKind, tuple[str, str]] = {
+    "hour": ("Stunde", "Stunden"), "day": ("Tag", "Tage"), "week": ("Woche", "Wochen"), "month": ("Monat", "Monate"),
+    "quarter": ("Quartal", "Quartale"), "year": ("Jahr", "Jahre"),
+}  # fmt: skip
+
+
+def later_texts(ahead: int, period: PeriodKind) -> dict[str, dict[str, str]]:
+    """Of when an answer is that is for so many periods later than the values, by language."""
+    one, many = GERMAN_PERIODS[period]
+    return {
+        "en": {"ahead": f"The answer is for {ahead} {period}{'' if ahead == 1 else 's'} later than the values."},
+        "de": {"ahead": f"Die Antwort gilt {ahead} {one if ahead == 1 else many} später als die Werte."},
+    }
+
+
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
         "language": "Deutsch",

@@ -9,11 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from lakeloop.access.generated import token_file
 from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings
 from serving.gateway.page.render import render_page
-from serving.gateway.page.texts import TEXTS
+from serving.gateway.page.texts import TEXTS, later_texts
 from serving.gateway.process import RunningGateway
 from tests.browser import ELSEWHERE
+from tests.use_case_copies import USE_CASES
 from tests.warm_programs import running_gateway
 
 
@@ -265,6 +267,14 @@ def test_both_languages_say_the_same_things() -> None:
 def test_any_contract_gives_a_page(churn: Contract) -> None:
     page = render_page(churn)
     assert "<option>pro, annual</option>" in page and 'id="usage-slider"' in page
+
+
+def test_an_answer_for_a_later_period_says_so(churn: Contract) -> None:
+    shops = load_contract(USE_CASES["shops"] / "shops" / "contract.yaml")
+    page = render_page(shops)
+    assert '<p id="ahead" data-text="ahead">The answer is for 1 year later than the values.</p>' in page
+    assert "Die Antwort gilt 1 Jahr" in page and 'id="ahead"' not in render_page(churn)
+    assert later_texts(3, "week")["de"] == {"ahead": "Die Antwort gilt 3 Wochen später als die Werte."}
 
 
 def test_a_field_has_room_for_all_the_digits_of_its_number(churn: Contract) -> None:
