@@ -7,6 +7,7 @@ from console.cli.render import BAD, DIM, console, table
 from console.cli.spark import spark_of
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.lake import open_lake
+from lakeloop.contract import Contract
 from lakeloop.interval import says_little, wilson_interval
 from lakeloop.lake_tables import has_lake_table
 from monitoring.expected_error import ErrorCalibration
@@ -45,34 +46,50 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     if rows.empty:
         console.print(NO_ROWS)
         return
-    period = case.contract.period_column
+    period, same = case.contract.period_column, case.contract.persistence is not None
     if case.contract.label.task == "regression":
         watched = case.contract.gate.watched_error
-        numbers = [_numbers(row, period, watched) for row in rows.to_dict("records")]
-        console.print(table((case.contract.period, *NUMBERS_HEADER), numbers, numbers=NUMBERS_HEADER[1:]))
+        header, beside = _header(NUMBERS_HEADER, same), f"persistence_{watched}" if same else ""
+        numbers = [_numbers(row, period, watched, beside) for row in rows.to_dict("records")]
+        console.print(table((case.contract.period, *header), numbers, numbers=header[1:]))
         console.print(
             f"errors: answers against their truth, in the label's unit; by the model and estimated: {watched} of the "
-            "model's own answers; error: estimated minus realised by the model",
+            f"model's own answers; error: estimated minus realised by the model{_as_now(case.contract)}",
             style=DIM,
         )
         return
-    cells = [_cells(row, period) for row in rows.to_dict("records")]
-    console.print(table((case.contract.period, *HEADER), cells, numbers=HEADER[1:]))
+    header, beside = _header(HEADER, same), "persistence_accuracy" if same else ""
+    cells = [_cells(row, period, beside) for row in rows.to_dict("records")]
+    console.print(table((case.contract.period, *header), cells, numbers=header[1:]))
     console.print(
         "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model; "
-        "in brackets: 95 % interval of a share of few rows",
+        f"in brackets: 95 % interval of a share of few rows{_as_now(case.contract)}",
         style=DIM,
     )
 
 
-def _cells(row: Mapping[Hashable, object], period: str) -> tuple[str, ...]:
+def _header(names: tuple[str, ...], same: bool) -> tuple[str, ...]:
+    """With what rows had when they were asked about beside what the model answered, where a feature says it."""
+    place = names.index("by the model") + 1
+    return (*names[:place], "as it was", *names[place:]) if same else names
+
+
+def _as_now(contract: Contract) -> str:
+    persistence = contract.persistence
+    if persistence is None:
+        return ""
+    return f"; as it was: `{persistence.feature}` of the same rows when asked, taken for the answer (persistence)"
+
+
+def _cells(row: Mapping[Hashable, object], period: str, beside: str) -> tuple[str, ...]:
     estimated = _share(row["estimated_accuracy"])
     if estimated:
         estimated += f" ± {_share(row['estimate_standard_error'])}"
     return (
         str(row[period]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
         f"{row['with_truth']:,}", _counted(row["accuracy"], row["with_truth"]),
-        _counted(row["model_accuracy"], row.get("model_with_truth")), estimated,
+        _counted(row["model_accuracy"], row.get("model_with_truth")),
+        *([_counted(row.get(beside), row.get("model_with_truth"))] if beside else []), estimated,
         _share(row["estimate_error"], sign=True),
     )  # fmt: skip
 
@@ -83,14 +100,14 @@ def _learnt(calibration: Calibration | ErrorCalibration) -> str:
     return f"{calibration.accuracy:.3f} of them right, standard error {calibration.standard_error:.3f}"
 
 
-def _numbers(row: Mapping[Hashable, object], period: str, watched: str) -> tuple[str, ...]:
-    errors = ("mean_absolute_error", "root_mean_squared_error", f"model_{watched}")
+def _numbers(row: Mapping[Hashable, object], period: str, watched: str, beside: str) -> tuple[str, ...]:
+    errors = ("mean_absolute_error", "root_mean_squared_error", f"model_{watched}", *([beside] if beside else []))
     estimated = _share(row.get(f"estimated_{watched}"))
     if estimated:
         estimated += f" ± {_share(row['estimate_standard_error'])}"
     return (
         str(row[period]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
-        f"{row['with_truth']:,}", *(_share(row[name]) for name in errors),
+        f"{row['with_truth']:,}", *(_share(row.get(name)) for name in errors),
         _counted(row["interval_coverage"], row["model_with_truth"]), _share(row["mean_interval_width"]), estimated,
         _share(row.get("estimate_error"), sign=True),
     )  # fmt: skip

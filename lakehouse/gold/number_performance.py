@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.calibration import ErrorCalibrationRow
+from lakehouse.gold.label_columns import as_now
 from lakehouse.storage.schema import quoted
 from lakeloop.contract import Contract
 from lakeloop.error_trees import ErrorTrees, looked_at
@@ -28,6 +29,7 @@ EXPECTED, CALIBRATION_ERROR, SPREAD = "_expected", "_calibration_error", "_sprea
 def rates_of_numbers(contract: Contract) -> dict[str, str]:
     """The table's rates: column -> what it says. The metric that is watched has its name in those of the estimate."""
     watched = contract.gate.watched_error
+    same = {f"persistence_{watched}": "of what the row had when asked, where the model answered and truth is known"}
     return {
         "mean_absolute_error": "realised: how far the answers lie from the truth; null before any truth is known",
         "root_mean_squared_error": "the same, the larger ones counting more",
@@ -39,6 +41,7 @@ def rates_of_numbers(contract: Contract) -> dict[str, str]:
         f"estimated_{watched}": "expected of the model's own answers by features and answer; null without calibration",
         "estimate_standard_error": "of the estimate: the calibration's own chance and the answers'",
         "estimate_error": "estimated minus realised, both over the model's own answers whose truth is known",
+        **(same if contract.persistence is not None else {}),
     }
 
 
@@ -47,7 +50,7 @@ def number_rows(
 ) -> DataFrame:
     """A row a period and model version ('' where no model was asked); `known`: calibrations by model version."""
     key, period, watched = contract.key.column, quoted(contract.period_column), contract.gate.watched_error
-    truths = truth.select(quoted(key), sf.col(quoted(contract.label.column)).cast("double").alias("_truth"))
+    truths = truth.select(quoted(key), sf.col(quoted(contract.label.truth_column)).cast("double").alias("_truth"))
     own = sf.col("predictor_type") == "model"
     settled = own & sf.col("_truth").isNotNull()
     error = sf.col("prediction") - sf.col("_truth")
@@ -55,6 +58,11 @@ def number_rows(
     def as_error(loss: Column) -> Column:
         return sf.sqrt(loss) if watched == "root_mean_squared_error" else loss
 
+    now, same = as_now(contract), []
+    if now is not None:
+        apart = sf.when(settled, now - sf.col("_truth"))
+        loss = apart * apart if watched == "root_mean_squared_error" else sf.abs(apart)
+        same = [as_error(sf.avg(loss)).alias(f"persistence_{watched}")]
     counted = (
         _with_expected_loss(requests, contract, known)
         .join(truths, key, "left")
@@ -74,6 +82,7 @@ def number_rows(
             as_error(sf.avg(sf.when(settled, sf.col(EXPECTED)))).alias("_expected_settled"),
             sf.max(CALIBRATION_ERROR).alias(CALIBRATION_ERROR),
             sf.max(SPREAD).alias(SPREAD),
+            *same,
         )
     )
     chance = sf.try_divide(sf.pow(SPREAD, sf.lit(2)), sf.col("answered") - sf.col("rules"))

@@ -10,7 +10,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.gold.calibration import calibrations, error_calibrations, with_expectation
 from lakehouse.gold.feature_rows import SilverTables
-from lakehouse.gold.label_columns import class_id
+from lakehouse.gold.label_columns import as_now, class_id
 from lakehouse.gold.number_performance import COUNTS_OF_NUMBERS, number_rows, rates_of_numbers
 from lakehouse.gold.period_summary import in_periods
 from lakehouse.lake import Lake
@@ -40,17 +40,33 @@ RATES = {
 }
 
 
+PERSISTED = {"persistence_correct": "of model_with_truth, whose truth is what the row had when it was asked about"}
+PERSISTENCE_RATE = {"persistence_accuracy": "of what the row had when asked: persistence_correct / model_with_truth"}
+
+
+def counts_of(contract: Contract) -> dict[str, str]:
+    """The table's counts of classes: column -> what it says."""
+    return COUNTS if contract.persistence is None else COUNTS | PERSISTED
+
+
+def rates_of(contract: Contract) -> dict[str, str]:
+    """The table's rates of classes."""
+    return RATES if contract.persistence is None else RATES | PERSISTENCE_RATE
+
+
 def performance_rows(
     requests: DataFrame, truth: DataFrame, contract: Contract, calibration: DataFrame | None = None
 ) -> DataFrame:
     """Of classes: a row a period and model version ('' where no model was asked); counts add up over both."""
     key, period = contract.key.column, quoted(contract.period_column)
     if contract.label.computed:
-        truth = truth.where(sf.col(quoted(contract.label.column)).isNotNull())
+        truth = truth.where(sf.col(quoted(contract.label.truth_column)).isNotNull())
     known = truth.select(quoted(key), class_id(contract).alias("_truth"))
     right = (sf.col("class_id") == sf.col("_truth")).cast("int")
     own = sf.col("predictor_type") == "model"
     settled = own & sf.col("_truth").isNotNull()
+    now = as_now(contract)
+    beside = {} if now is None else {"persistence": sf.count_if(settled & (now == sf.col("_truth")))}
     counted = (
         with_expectation(requests, calibration)
         .join(known, key, "left")
@@ -66,6 +82,7 @@ def performance_rows(
             sf.avg(sf.when(own, sf.col("_expected"))).alias("estimated_accuracy"),
             sf.avg(sf.when(settled, sf.col("_expected"))).alias("_expected_settled"),
             sf.max("_calibration_error").alias("_calibration_error"),
+            *(count.alias(f"{one}_correct") for one, count in beside.items()),
         )
     )
     estimate = sf.col("estimated_accuracy")
@@ -74,9 +91,10 @@ def performance_rows(
         counted.withColumn("accuracy", sf.try_divide("correct", "with_truth"))
         .withColumn("rules_share", sf.col("rules") / sf.col("answered"))
         .withColumn("model_accuracy", sf.try_divide("model_correct", "model_with_truth"))
+        .withColumns({f"{one}_accuracy": sf.try_divide(f"{one}_correct", "model_with_truth") for one in beside})
         .withColumn("estimate_standard_error", sf.sqrt(sf.pow("_calibration_error", sf.lit(2)) + chance))
         .withColumn("estimate_error", sf.col("_expected_settled") - sf.col("model_accuracy"))
-        .select(period, "model_version", *COUNTS, *RATES)
+        .select(period, "model_version", *counts_of(contract), *rates_of(contract))
     )
 
 
@@ -117,7 +135,8 @@ def _has_other_columns(use_case: UseCase) -> bool:
 def _table(contract: Contract) -> SmallTable:
     period = contract.period_column
     is_number = contract.label.task == "regression"
-    counts, rates = (COUNTS_OF_NUMBERS, rates_of_numbers(contract)) if is_number else (COUNTS, RATES)
+    of_classes = (counts_of(contract), rates_of(contract))
+    counts, rates = (COUNTS_OF_NUMBERS, rates_of_numbers(contract)) if is_number else of_classes
     return SmallTable(
         PERFORMANCE,
         (
