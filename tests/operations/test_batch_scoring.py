@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ from operations.batch_scoring import _named, _numbered, _parts, _take_over, scor
 from operations.lineage.graph import LineageDraft
 from operations.lineage.score_side import add_scores_of
 from operations.lineage.trace import trace_table
-from operations.score_records import finish
+from operations.old_scores import remove_old_scores
+from operations.score_records import finish, record_path
 from operations.scoring_progress import ScoreReport, score_wanted
 from tests.lakes import OwnLake, own_lake
 from tests.waiting import eventually
@@ -206,6 +208,12 @@ def test_a_killed_run_is_gone_on_with_and_no_row_is_there_twice(delivered: OwnLa
     version = draft.add("version", "version 5")
     add_scores_of(draft, lake, "5")
     assert draft.finish(version).nearest_targets()[version] == (item,)
+
+    newer = record.model_copy(update={"scoring": "newer", "ended": datetime.now(UTC).isoformat()})
+    record_path(lake, "newer").write_text(newer.model_dump_json())
+    assert record.scoring in [one.scoring for one in remove_old_scores(lake, hours=0)]
+    assert lake.rows(SCORES).query("model == '5'").empty and not Path(record.file).exists()
+    assert f"scoring {killed.scoring}" not in {one.id for one in trace_table(lake, SCORES, None).items}
 
 
 def test_the_part_that_a_killed_run_was_at_does_not_come_after_all(delivered: OwnLake, tmp_path: Path) -> None:
