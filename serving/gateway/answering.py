@@ -12,7 +12,8 @@ from lakeloop.contract import Contract
 from lakeloop.fallback import AnyPrediction, Given, model_answer, why_not_ask, why_not_take, why_unsure
 from lakeloop.request_record import RequestRecord, in_json
 from serving.gateway.answer_forms import AnswerForm, form_of
-from serving.gateway.challenging import Challenging, Trial
+from serving.gateway.challenge import Trial
+from serving.gateway.challenging import Challenging
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
 from serving.gateway.model_client import ModelClient, ModelOutcome, ModelReply, Unavailable
 from serving.gateway.own_code import OwnCode, RowForRules
