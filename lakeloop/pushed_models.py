@@ -1,14 +1,11 @@
 """The versions of a use case's model that were pushed: which there are, where each lies, and which of them serves."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lakeloop.exceptions import NotFoundError
 from lakeloop.model_folders import complete_versions
+from lakeloop.release_state import Release
 from lakeloop.use_case import UseCase
-
-if TYPE_CHECKING:
-    from lakeloop.releases import Release
 
 STATUS_SECONDS = 3.0
 AVAILABLE, ENDED = "AVAILABLE", "END"
@@ -85,7 +82,7 @@ def version_states(model_server: str, name: str) -> dict[str, str]:
         return {}
 
 
-def _release(use_case: UseCase) -> "Release":
+def _release(use_case: UseCase) -> Release:
     from lakeloop.releases import read_release  # SQLAlchemy: who looks for a version by its number asks no database
 
     return read_release(use_case.settings, use_case.name)

@@ -20,7 +20,8 @@ from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import LakeloopError
 from lakeloop.model_folders import complete_versions, models_folder
 from lakeloop.pushed_models import AVAILABLE
-from lakeloop.releases import CHAMPION, Release, read_release
+from lakeloop.release_state import CHAMPION, Release
+from lakeloop.releases import read_release
 from lakeloop.served_use_cases import served_names
 from lakeloop.settings import Settings
 

@@ -20,7 +20,8 @@ from lakeloop.atomic_file import write_text
 from lakeloop.challenger_log import ChallengerTail, challenger_log_folder
 from lakeloop.exceptions import LakeloopError
 from lakeloop.pushed_models import ENDED, version_states
-from lakeloop.releases import Action, Release, read_release
+from lakeloop.release_state import Action, Release
+from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
 from monitoring.challenge_rules import Counted, Verdict, counted_on, judge
 

@@ -14,7 +14,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract.features import DriftTest
 from lakeloop.exceptions import NotFoundError
 from lakeloop.interval import wilson_interval
-from lakeloop.releases import CHALLENGER, CHAMPION
+from lakeloop.release_state import CHALLENGER, CHAMPION
 from lakeloop.use_case import UseCase
 from monitoring.drift.distances import is_drift, score
 from operations.challenge_worth import Worth, estimated_worth, realised_worth

@@ -14,7 +14,7 @@ from lakehouse.gold.calibration import TABLE, ErrorCalibrationRow, error_calibra
 from lakehouse.storage.layout import PREDICTIONS_TABLE, TRAINING_TABLE
 from lakeloop.error_trees import ErrorTrees
 from lakeloop.lake_tables import read_lake_records, read_lake_table
-from lakeloop.releases import CHALLENGER, CHAMPION
+from lakeloop.release_state import CHALLENGER, CHAMPION
 from lakeloop.use_case import UseCase
 from monitoring.expected_error import ErrorCalibration, as_error, expected_error, is_squared
 from monitoring.performance import probability_right

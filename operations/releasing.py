@@ -8,7 +8,8 @@ import httpx
 from lakeloop.access.acting import authorization
 from lakeloop.notifications import NotificationKind, notify
 from lakeloop.pushed_models import version_states
-from lakeloop.releases import WHO, Action, Release, decide, read_entries, read_release
+from lakeloop.release_state import Action, Release
+from lakeloop.releases import WHO, decide, read_entries, read_release
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)

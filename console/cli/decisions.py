@@ -15,7 +15,7 @@ from lakeloop.decision_table import find_decision, read_decisions
 from lakeloop.exceptions import NotFoundError
 
 if TYPE_CHECKING:
-    from lakeloop.releases import ReleaseEntry
+    from lakeloop.release_state import ReleaseEntry
     from operations.retraining.record import RetrainRecord
     from operations.retraining.undecided import Whereabouts
 

@@ -12,7 +12,8 @@ from lakeloop.access.acting import who_acts
 from lakeloop.exceptions import WrongUseError
 from lakeloop.model_folders import pushed_at
 from lakeloop.pushed_models import pushed_versions, version_states
-from lakeloop.releases import Action, Release, read_entries, read_release
+from lakeloop.release_state import Action, Release
+from lakeloop.releases import read_entries, read_release
 from lakeloop.use_case import UseCase
 from operations.releasing import release, wait_until_answered_by, why_not_answered
 

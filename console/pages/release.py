@@ -11,7 +11,8 @@ from lakeloop.access.acting import who_acts
 from lakeloop.access.login import is_own_page
 from lakeloop.exceptions import BusyError, LakeloopError, NotAllowedError, WrongUseError, first_line
 from lakeloop.model_folders import pushed_at
-from lakeloop.releases import Action, Release, ReleaseEntry, pushed_of, read_entries, read_release
+from lakeloop.release_state import Action, Release, ReleaseEntry
+from lakeloop.releases import pushed_of, read_entries, read_release
 from lakeloop.use_case import UseCase
 from operations.releasing import release
 

@@ -18,7 +18,8 @@ from lakeloop.mended_values import MENDED, MendedValue, newest_mended_values
 from lakeloop.model_folders import pushed_at
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
-from lakeloop.releases import Release, ReleaseEntry, read_entries, read_release
+from lakeloop.release_state import Release, ReleaseEntry
+from lakeloop.releases import read_entries, read_release
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows, waiting_rows

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from console.report.figure_style import BLUE, GREY, RED, finish
-from lakeloop.releases import CHALLENGER, CHAMPION
+from lakeloop.release_state import CHALLENGER, CHAMPION
 from operations.challenge_comparison import ChallengeComparison
 
 MOST_ANSWERS = 12

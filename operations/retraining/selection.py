@@ -13,7 +13,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.decision import Decision, DecisionOutcome, ScoredCandidate
 from lakeloop.held_out import is_held_out
-from lakeloop.releases import Release
+from lakeloop.release_state import Release
 from operations.retraining.importance import Importance
 from tfx_pipeline.training.row_weights import effective_rows
 

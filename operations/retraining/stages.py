@@ -13,7 +13,8 @@ from lakeloop.decision import Decision
 from lakeloop.events import open_events, release_events, take_open_events
 from lakeloop.exceptions import BrokenError, LakeloopError
 from lakeloop.notifications import notify
-from lakeloop.releases import Release, read_release
+from lakeloop.release_state import Release
+from lakeloop.releases import read_release
 from operations.retraining.approval import Approval, apply_approval
 from operations.retraining.candidates import checked_strategy
 from operations.retraining.evaluation import closed_run, decision_from, score_candidate, with_version

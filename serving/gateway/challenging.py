@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from lakeloop.fallback import AnyPrediction
-from lakeloop.releases import Release
+from lakeloop.release_state import Release
 from lakeloop.use_case import UseCase
 from serving.gateway.challenge import CANARY_BUDGET, Challenge, Trial, said_of
 from serving.gateway.metrics import Metrics

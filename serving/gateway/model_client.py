@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.exceptions import LakeloopError
 from lakeloop.ordinary_values import LearntValues
-from lakeloop.releases import Release
+from lakeloop.release_state import Release
 from serving.exceptions import (
     ModelError,
     ModelNotServedError,

@@ -10,7 +10,8 @@ from lakeloop.exceptions import BusyError, NotFoundError, WrongUseError
 from lakeloop.model_folders import SAVED_MODEL, models_folder
 from lakeloop.operational_db import engine
 from lakeloop.operational_db import releases as entries
-from lakeloop.releases import WHO, Action, Release, ReleaseEntry, challenge, decide, fold, read_entries, read_release
+from lakeloop.release_state import Action, Release, ReleaseEntry, fold
+from lakeloop.releases import WHO, challenge, decide, read_entries, read_release
 from lakeloop.settings import Settings, load_settings
 
 CASE = "any"

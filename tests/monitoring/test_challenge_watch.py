@@ -4,7 +4,8 @@ import pytest
 
 from lakeloop.contract import ReleasePlan
 from lakeloop.model_folders import SAVED_MODEL
-from lakeloop.releases import Action, challenge
+from lakeloop.release_state import Action
+from lakeloop.releases import challenge
 from lakeloop.use_case import UseCase
 from monitoring.challenge_watch import ChallengeWatch, read_counted
 from tests.challenges import asked, class_answer, write_log

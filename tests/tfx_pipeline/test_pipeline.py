@@ -21,7 +21,8 @@ from lakeloop.model_card import read_model_card
 from lakeloop.notifications import told_notifications
 from lakeloop.own_files import own_files
 from lakeloop.pushed_models import model_folder, pushed_versions
-from lakeloop.releases import Release, read_entries, read_release
+from lakeloop.release_state import Release
+from lakeloop.releases import read_entries, read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from lakeloop.warm_process import start_warm

@@ -14,7 +14,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
 
-from lakeloop.releases import Release
+from lakeloop.release_state import Release
 from tfx_pipeline.metadata.store import (
     MODEL_ID_PROPERTY,
     PUSHED_PROPERTY,

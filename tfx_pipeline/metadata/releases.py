@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from lakeloop.releases import ReleaseEntry
+from lakeloop.release_state import ReleaseEntry
 from lakeloop.use_case import UseCase
 from tfx_pipeline.metadata.store import PIPELINE_CONTEXT, VERSION_PROPERTY, artifacts_of, has_metadata, open_store
 

@@ -11,7 +11,8 @@ from ml_metadata.proto import metadata_store_pb2
 from lakeloop.databases import database_exists, metadata_database
 from lakeloop.exceptions import NotFoundError
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.releases import Release, read_release
+from lakeloop.release_state import Release
+from lakeloop.releases import read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from tfx_pipeline.metadata.postgresql import postgresql_connection

@@ -10,7 +10,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract.metrics import METRICS
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
-from lakeloop.releases import Release, ReleaseEntry
+from lakeloop.release_state import Release, ReleaseEntry
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from operations.retraining.importance import importance

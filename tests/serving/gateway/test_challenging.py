@@ -14,7 +14,8 @@ import pytest
 
 from lakeloop.challenger_log import ChallengerTail, challenger_log_folder
 from lakeloop.model_folders import models_folder
-from lakeloop.releases import WHO, Release, challenge, pushed_of, read_entries, read_release
+from lakeloop.release_state import Release
+from lakeloop.releases import WHO, challenge, pushed_of, read_entries, read_release
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.challenge_watch import ChallengeWatch, read_counted

@@ -19,7 +19,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.releases import Release
+from lakeloop.release_state import Release
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.exceptions import ModelMisfitError

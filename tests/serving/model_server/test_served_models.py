@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lakeloop.releases import Release, decide
+from lakeloop.release_state import Release
+from lakeloop.releases import decide
 from lakeloop.served_models import config_path, labels_now, write_config
 from lakeloop.settings import PROJECT, Settings
 from serving.model_server.process import stop, wait_until_available

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 
-from lakeloop.releases import ReleaseEntry
+from lakeloop.release_state import ReleaseEntry
 from lakeloop.settings import Settings
 from lakeloop.use_case import open_use_case
 from tfx_pipeline.metadata import store as metadata
