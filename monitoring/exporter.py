@@ -155,7 +155,8 @@ GAUGES = (
           _challenger(lambda c: c.agreement), ("challenger", "stage")),
     Gauge("challenger_p99_seconds", "99 of 100 of its answers were there within this time.",
           _challenger(lambda c: None if c.p99_ms is None else c.p99_ms / 1000), ("challenger", "stage")),
-    Gauge("model_available", "1 if the model server serves a version; absent before it was asked.",
+    Gauge("model_available", "1 if the model server serves a version; absent before it was asked, and where none "
+          "was pushed yet.",
           lambda s, _: _one(s.model_available)),
     Gauge("reference_available", "1 if there is something to measure the windows against.",
           lambda s, _: _one(s.report is not None and s.report.state != "no reference")),

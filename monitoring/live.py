@@ -67,6 +67,7 @@ class Snapshot:
 
     `model_version` is whose rows the report is of. `serving`, the version that serves ('' where none does), and
     `model_available` are None until the model server was asked: a monitor that starts must not call it away.
+    `model_available` stays None while none serves and none was pushed: a new use case is not a broken one.
     `estimated` and `realised` are accuracies, of numbers errors. `challenge` is what was counted of a challenger.
     """
 
@@ -183,7 +184,8 @@ class LiveMonitor:
         answered = self._model.available
         changed = self._model.look()
         serving = self._model.version if self._model.available else ""
-        self._show(serving=serving, model_available=self._model.available, model_problem=self._model.problem)
+        available = True if self._model.available else False if self._model.awaited else None
+        self._show(serving=serving, model_available=available, model_problem=self._model.problem)
         incomplete = not self._reference_is_whole() or self._contract.monitoring.reference == "last_good"
         answers_now = self._model.available and not answered
         again = incomplete and (answers_now or time.monotonic() - self._reference_at >= REFERENCE_SECONDS)

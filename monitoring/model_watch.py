@@ -3,20 +3,22 @@
 import time
 
 from lakeloop.exceptions import NotFoundError
-from lakeloop.pushed_models import available_versions, serving_version
+from lakeloop.pushed_models import available_versions, pushed_versions, serving_version
 from lakeloop.use_case import UseCase
 
 LOOK_SECONDS = 5.0
 
 
 class ModelWatch:
-    """`version` is '' while nothing was pushed; `available` says whether the model server serves a version now."""
+    """`version` is '' while nothing was pushed; `available` says whether the model server serves a version now, and
+    `awaited` whether it should, since one was pushed.
+    """
 
     def __init__(self, use_case: UseCase) -> None:
         self._use_case = use_case
         self._looked = float("-inf")
         self.version = ""
-        self.available = False
+        self.available = self.awaited = False
         self.problem = "the model server was not asked yet"
 
     def look(self) -> bool:
@@ -25,6 +27,7 @@ class ModelWatch:
             return False
         before = self.version
         self.available = bool(available_versions(self._use_case))
+        self.awaited = bool(pushed_versions(self._use_case))
         try:
             self.version, self.problem = serving_version(self._use_case), ""
         except NotFoundError as nothing:

@@ -11,14 +11,18 @@ from console.platform.health import SECONDS
 from console.platform.status import HEALTHY, STOPPED, ServiceStatus
 from lakeloop.access.acting import authorization
 from lakeloop.access.generated import PLATFORM, token_file
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.served_use_cases import in_brief, open_served, served_names
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.graph import is_compiled
 
+DEGRADED, NO_MODEL = "degraded", "no model"
+
 
 @dataclass(frozen=True)
 class UseCaseStatus:
-    """One use case: `state` is the gateway's (ok, degraded, refused), or stopped where none answers.
+    """One use case: `state` is the gateway's (ok, degraded, refused), `no model` where none was ever pushed, or stopped
+    where no gateway answers.
 
     `model_version` is the version that serves. `problem` says why it is not ok, or what does not go on beside the
     answers; '' where nothing is wrong.
@@ -40,19 +44,23 @@ def use_case_states(settings: Settings, services: Iterable[ServiceStatus]) -> tu
     with httpx.Client(timeout=SECONDS, trust_env=False, headers=asking) as http, ThreadPoolExecutor(2) as pool:
         gateway, monitor = pool.map(lambda name: _told(http, urls.get(name, "")), ("gateway", "monitor"))
     good, refused = open_served(settings)
+    new = {use_case.name for use_case in good if not pushed_versions(use_case)}
     briefly = {name: in_brief(name, problem) for name, problem in refused.items()}
     not_compiled = {use_case.name for use_case in good if gateway and not is_compiled(use_case)}
     found = []
     for name in sorted(gateway or served_names(settings)):
         one = gateway.get(name, {})
-        problem = one.get("problem") or briefly.get(name, "")
+        state, version = one.get("status", STOPPED), one.get("model_version")
+        problem = said = one.get("problem") or briefly.get(name, "")
+        if state == DEGRADED and version is None and name in new:
+            state = NO_MODEL
+            problem = f"none was pushed yet: `make demo USE_CASE={name}`, or its files and `lakeloop train -u {name}`"
         watched = monitor.get(name, {}).get("problem", "")
         problems = [
             problem,
-            f"monitor: {watched}" if watched and watched != problem else "",
+            f"monitor: {watched}" if watched and watched != said else "",
             f"not compiled: `lakeloop pipeline compile -u {name}`" if name in not_compiled else "",
         ]
-        state, version = one.get("status", STOPPED), one.get("model_version")
         found.append(UseCaseStatus(name, state, version, "; ".join(filter(None, problems))))
     return tuple(found)
 

@@ -12,6 +12,7 @@ from console.platform.status import FAILING, HEALTHY, ServiceStatus
 from console.platform.use_case_states import use_case_states
 from lakeloop.access.generated import PLATFORM, token_file
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from tests.http_answers import JsonHandler
 from tests.use_case_copies import USE_CASES, copy_insurance
 
@@ -67,8 +68,13 @@ def test_each_has_its_model_and_what_is_wrong(several: Settings, gateway: Told) 
     half, insurance, stays = found
     assert (insurance.state, insurance.model_version) == ("ok", "7")
     assert insurance.problem == "monitor: log unreadable; not compiled: `lakeloop pipeline compile -u insurance`"
-    assert (stays.state, stays.model_version) == ("degraded", None)
-    assert stays.problem.startswith("no model; not compiled"), "what both say is said once"
+    assert (stays.state, stays.model_version) == ("no model", None)
+    assert stays.problem.startswith("none was pushed yet: `make demo USE_CASE=stays`"), "a new one is not a broken one"
+    assert stays.problem.endswith("; not compiled: `lakeloop pipeline compile -u stays`"), "what both say is said once"
+    (open_use_case(several, "stays").folder("models") / "1").mkdir(parents=True)
+    (open_use_case(several, "stays").folder("models") / "1" / "saved_model.pb").touch()
+    *_, stays = use_case_states(several, [gateway.as_service("gateway")])
+    assert (stays.state, stays.problem.split(";")[0]) == ("degraded", "no model")
     assert half.state == "refused" and half.problem.endswith("more: `lakeloop contract check -u half`)")
 
 
@@ -87,4 +93,4 @@ def test_services_that_ask_who_it_is_are_shown_the_platforms_token(several: Sett
     assert {one.state for one in unread} == {"stopped"}
     token.write_text("a-token\n")
     told = use_case_states(asking, [gateway.as_service("gateway")])
-    assert [one.state for one in told] == ["refused", "ok", "degraded"]
+    assert [one.state for one in told] == ["refused", "ok", "no model"]
