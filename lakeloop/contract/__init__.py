@@ -6,6 +6,7 @@ tests, catalogue) is derived from these models and from nowhere else. `lakeloop.
 
 from lakeloop.contract.batch_scoring import BatchScoring, ScoreFile
 from lakeloop.contract.card import CardTexts
+from lakeloop.contract.clusters import Clusters
 from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import ClockKind, Contract
 from lakeloop.contract.crosses import Cross
@@ -36,6 +37,7 @@ __all__ = [
     "Between",
     "CardTexts",
     "ClockKind",
+    "Clusters",
     "Column",
     "Contract",
     "Cross",

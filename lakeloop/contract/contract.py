@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.batch_scoring import BatchScoring
 from lakeloop.contract.card import CardTexts
+from lakeloop.contract.clusters import Clusters
 from lakeloop.contract.columns import Column
 from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
@@ -61,6 +62,7 @@ class Contract(Section):
     monitoring: Monitoring = Monitoring()
     scoring: BatchScoring | None = unless(None)
     release: ReleasePlan | None = unless(None)
+    clusters: Clusters | None = unless(None)
     generator: Annotated[str, StringConstraints(pattern=PYTHON_FILE)] | None = None
     history: Text | None = None
     slices: tuple[Name, ...] = ()

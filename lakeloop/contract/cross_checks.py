@@ -4,6 +4,7 @@ from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.batch_scoring import SCORED_TABLE
+from lakeloop.contract.cluster_checks import cluster_checks
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.contract import PERIOD_COLUMN
 from lakeloop.contract.feature_checks import feature_checks
@@ -47,6 +48,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from gate_checks(raw)
     yield from _units(raw)
     yield from _scored_table(raw, base)
+    yield from cluster_checks(raw, base)
 
 
 def _columns(raw: dict[str, Any]) -> Found:

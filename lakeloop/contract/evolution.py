@@ -245,6 +245,7 @@ SECTIONS: dict[str, Effect] = {
     "monitoring": ("safe", "windows measured from now on"),
     "scoring": ("safe", "scorings that begin from now on"),
     "release": ("safe", "versions pushed from now on; a challenge under way goes by it, too"),
+    "clusters": ("safe", "the next ingest makes gold/clusters anew; what is the same cluster keeps its id"),
     "slices": ("safe", "the next evaluation"),
     "generator": ("safe", "periods drawn from now on"),
     "history": ("safe", "periods replayed from now on"),

@@ -30,6 +30,11 @@ SCORES = (
     "model_version", "scored_at", "scoring", "switched_off",
 )  # fmt: skip
 """Columns of gold/scores, which has a row a key."""
+CLUSTERS = (
+    "cluster", "name", "distance", "left_out", "imputed", "values", "centre", "clusters", "silhouette", "first", "last",
+    "silver_version", "contract_sha256",
+)  # fmt: skip
+"""Columns of gold/clusters, which has a row a thing."""
 POINTS = ("as_of", "known")
 """Columns of `features read`, which adds when a row was known."""
 SOURCES = ("deliveries", "rejects", "mended", "requests", "predictions")
