@@ -21,3 +21,7 @@ class ForeignTableError(LakeloopError):
 
 class VersionsGoneError(Exception):
     """The versions of such a table after the one read last cannot be told any more; the text says which and why."""
+
+
+class ClusteringError(LakeloopError):
+    """Things that cannot be clustered as the contract says; the table, where there is one, stays as it was."""

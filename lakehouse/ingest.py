@@ -15,6 +15,7 @@ from lakehouse.bronze.notices import collated
 from lakehouse.contract_change import follow_contract
 from lakehouse.exceptions import ForeignTableError
 from lakehouse.gold.build import GoldReport, build_gold
+from lakehouse.gold.clusters import ClusterReport, update_clusters
 from lakehouse.gold.new_truth import record_new_truth
 from lakehouse.lake import Lake
 from lakehouse.requests.predictions import refine_predictions
@@ -64,12 +65,14 @@ class SourceReport:
 class IngestReport:
     """What an ingest did; `gold.version` is the version of `gold/training` it left (None: no truth was ever there).
 
-    `new_truth` is the event it recorded if ground truth came.
+    `new_truth` is the event it recorded if ground truth came. `clusters`: what became of gold/clusters, None where
+    there was nothing to do.
     """
 
     sources: tuple[SourceReport, ...]
     gold: GoldReport = field(default_factory=GoldReport)
     new_truth: Event | None = None
+    clusters: ClusterReport | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -88,8 +91,8 @@ class IngestReport:
     def changed(self) -> bool:
         """Whether any row in any table was added, changed or removed."""
         rows = any(s.bronze_rows or s.silver_inserted or s.silver_updated or s.rejected for s in self.sources)
-        gold = self.gold
-        return rows or bool(gold.added or gold.updated or gold.removed or gold.performance)
+        gold, clusters = self.gold, self.clusters is not None and self.clusters.version is not None
+        return rows or clusters or bool(gold.added or gold.updated or gold.removed or gold.performance)
 
 
 def ingest(lake: Lake, progress: Progress = lambda line: None, verify: bool = False) -> IngestReport:
@@ -190,14 +193,17 @@ def _each_source(
     return tuple(reports[source] for source in contract.sources)
 
 
-def _gold(lake: Lake, progress: Progress) -> tuple[GoldReport, Event | None]:
+def _gold(lake: Lake, progress: Progress) -> tuple[GoldReport, Event | None, ClusterReport | None]:
     gold = build_gold(lake)
     if gold.version is not None:
         progress(
             f"gold/training version {gold.version}: {gold.added:,} rows added, {gold.updated:,} updated, "
             f"{gold.removed:,} removed"
         )
-    return gold, record_new_truth(lake)
+    truth, clusters = record_new_truth(lake), update_clusters(lake)
+    if clusters is not None and clusters.version is not None:
+        progress(clusters.sentence)
+    return gold, truth, clusters
 
 
 def _note_known(use_case: UseCase, records: list[DeliveryRecord]) -> None:

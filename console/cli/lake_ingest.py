@@ -52,6 +52,7 @@ def ingest_with(lake: Lake, verify: bool = False) -> IngestReport:
         report = ingest(lake, _say, verify)
     _tell_sources(report)
     _tell_truth(report)
+    _tell_clusters(report)
     if not report.changed:
         console.print("nothing new: no table changed")
     _tell_rejects(lake, report)
@@ -97,6 +98,7 @@ def gold_command(use_case: UseCaseOption = "") -> None:
     if report.gold.version is None:
         console.print("there is no gold/training yet: it needs features and their ground truth")
     _tell_truth(report)
+    _tell_clusters(report)
     if report.new_truth is not None and case.settings.airflow_run_id:
         start_warm_server(case, wait=False)  # a retrain begins: it imports while Airflow gets there
     gold = report.gold
@@ -143,6 +145,14 @@ def _tell_rejects(use_case: UseCase, report: IngestReport) -> None:
 def _tell_truth(report: IngestReport) -> None:
     if report.new_truth is not None:
         console.print(f"new ground truth: event {report.new_truth.id} of the ledger", style=DIM)
+
+
+def _tell_clusters(report: IngestReport) -> None:
+    if report.clusters is not None:
+        for notice in report.clusters.notices:
+            console.print(f"  clusters: {notice}", style=DIM, soft_wrap=True)
+        if report.clusters.problem:
+            console.print(f"  clusters: {report.clusters.problem}", style=BAD, soft_wrap=True)
 
 
 def _fail_if_refused(report: IngestReport) -> None:

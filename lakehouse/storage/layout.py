@@ -21,7 +21,7 @@ REJECTS, MENDED, PREDICTIONS, WAITING = "rejects", "mended", "predictions", "wai
 """Tables of bronze and silver beside those of the sources, by their names there."""
 PREDICTIONS_TABLE, REJECTS_TABLE = f"silver/{PREDICTIONS}", f"silver/{REJECTS}"
 TRAINING_TABLE, PERIOD_SUMMARY, PERFORMANCE = "gold/training", "gold/monthly", "gold/performance"
-CALIBRATION, SCORES = "gold/calibration", "gold/scores"
+CALIBRATION, SCORES, CLUSTERS = "gold/calibration", "gold/scores", "gold/clusters"
 """Tables of gold, as they are asked for everywhere."""
 
 
