@@ -176,6 +176,7 @@ COMMANDS = {
     "lake tables": Command("lake_tables", "List the tables with their rows, version and size."),
     "lake show": Command("lake_tables", "Print a table's first rows, as it is or as it was at a version."),
     "lake history": Command("lake_tables", "List a table's versions: when, by which operation, how many rows."),
+    "lake clusters": Command("lake_clusters", "Print which things are alike: the clusters with names and centres."),
     "lake export": Command("export", "Write one version of gold/training as CSV shards (train, eval) with a manifest."),
     "lake optimize": Command(
         "lake_upkeep",
