@@ -24,6 +24,7 @@ from lakeloop.contract.model import (
     model_settings,
     read_model_settings,
 )
+from lakeloop.contract.place import Place, PlaceIndex
 from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange
 from lakeloop.contract.release_plan import ReleasePlan
 from lakeloop.contract.section import Name, Section
@@ -56,6 +57,8 @@ __all__ = [
     "Monitoring",
     "Name",
     "NetworkSettings",
+    "Place",
+    "PlaceIndex",
     "ReleasePlan",
     "Requests",
     "ScoreFile",

@@ -25,6 +25,7 @@ from lakeloop.contract.metrics import DECIDES, MEAN_COST, POISSON
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.persistence import Persistence
+from lakeloop.contract.place import Place
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.release_plan import ReleasePlan
 from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, sequences_as_tuples, unless
@@ -66,6 +67,7 @@ class Contract(Section):
     generator: Annotated[str, StringConstraints(pattern=PYTHON_FILE)] | None = None
     history: Text | None = None
     slices: tuple[Name, ...] = ()
+    place: Place | None = unless(None)
     model_card: CardTexts = unless(CardTexts())
     translations: dict[Literal["de"], dict[Text, Text]] = Field(
         {}, description="words and sentences of this contract in other languages, for the client page"
@@ -217,6 +219,15 @@ class Contract(Section):
         return AHEAD if self.ahead else self.label.source
 
     @property
+    def placed_columns(self) -> tuple[str, ...]:
+        """The columns of the base that only say where a row is, or what the map splits it by: nothing else has them."""
+        if self.place is None:
+            return ()
+        others = {self.key.column, *self.key.columns, *self.event_time.delivered, *self.features, self.group_column}
+        met = {name for join in self.joins.values() for name in join.on.values()}
+        return tuple(name for name in self.place.columns if name not in others | met)
+
+    @property
     def truth_delay(self) -> int:
         """Periods between an event and its ground truth, for periods above 0."""
         return self.sources[self.label.source].delay + self.ahead
@@ -355,6 +366,8 @@ class Contract(Section):
             described[self.group_column] = "What the rows are split by"
         if self.event_time.columns:
             described |= dict.fromkeys(self.event_time.delivered, f"Part of {self.event_time.column}")
+        if name in self.placed_columns:
+            return _loose("Where the row is, or what the map splits it by")
         if name not in described and name not in self.key.columns:
             return _loose("What rows of other sources are met by")
         time = name == self.event_time.column and self.event_time.dated
@@ -382,6 +395,8 @@ class Contract(Section):
             shape["summed"] = summed
         if self.group_column:
             shape["group"] = self.group_column
+        if self.placed_columns:
+            shape["placed"] = list(self.placed_columns)
         if self.joins:
             shape["joins"] = {
                 source: [join.model_dump(mode="json"), list(self.joined_features(source))]

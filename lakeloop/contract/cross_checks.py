@@ -11,6 +11,7 @@ from lakeloop.contract.feature_checks import feature_checks
 from lakeloop.contract.gate_checks import gate_checks
 from lakeloop.contract.join_checks import join_checks, joined_sources, met_columns, values_of
 from lakeloop.contract.label_checks import label_checks
+from lakeloop.contract.place_checks import place_checks, place_columns
 from lakeloop.contract.raw_document import (
     Found,
     class_names_in,
@@ -49,6 +50,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from _units(raw)
     yield from _scored_table(raw, base)
     yield from cluster_checks(raw, base)
+    yield from place_checks(raw, base)
 
 
 def _columns(raw: dict[str, Any]) -> Found:
@@ -57,7 +59,7 @@ def _columns(raw: dict[str, Any]) -> Found:
     made, joined = words_of(text_at(raw, "label", "made")), joined_sources(raw)
     said = event_columns(raw)
     known = {*features, *parts, *made, *met_columns(raw), text_at(raw, "split", "column"), key, *said, truth}
-    known |= set(several_labels(raw))
+    known |= {*several_labels(raw), *place_columns(raw)}
     known.add(text_at(raw, "label", "truth", "part"))
     columns = {source: names_at(raw, "sources", source, "columns") for source in sources if source not in joined}
     for source, names in columns.items():

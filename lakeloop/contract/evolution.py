@@ -247,6 +247,7 @@ SECTIONS: dict[str, Effect] = {
     "release": ("safe", "versions pushed from now on; a challenge under way goes by it, too"),
     "clusters": ("safe", "the next ingest makes gold/clusters anew; what is the same cluster keeps its id"),
     "slices": ("safe", "the next evaluation"),
+    "place": ("safe", "the map, from when the monitor has the contract"),
     "generator": ("safe", "periods drawn from now on"),
     "history": ("safe", "periods replayed from now on"),
 }  # fmt: skip
