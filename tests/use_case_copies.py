@@ -11,6 +11,7 @@ from lakeloop.settings import PROJECT
 USE_CASES = {
     "insurance": PROJECT / "data",
     **dict.fromkeys(("churn", "noise", "rentals", "rides", "shops", "stays", "tickets"), PROJECT / "tests/use_cases"),
+    "harvests": PROJECT / "tests" / "use_cases_with_places",
     **dict.fromkeys(("trips", "parcels", "orders"), PROJECT / "tests" / "use_cases_with_gaps"),
 }
 """The folder that each is in."""

@@ -26,6 +26,7 @@ from lakeloop.own_files import MODEL, RUN, own_code_notes, own_code_problems, ow
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case as load_use_case
 from operations.history import history_periods
+from operations.places.checks import place_notes
 from tfx_pipeline.runs.quiet import quiet_libraries
 
 STYLES = {"safe": GOOD, "retrain": DIM, "breaks": BAD}
@@ -46,12 +47,13 @@ def check_command(
 
     With --against: what becomes of tables, models, requests and exports, before it happens.
     """
-    history = ""
+    history, notes = "", list[str]()
     if file is None:
         opened = load_use_case(load_settings(use_case=use_case))
         path, contract = opened.contract_path, opened.contract
         if contract.history is not None:
             history = f" Its history has {contract.period}s {period_spans(history_periods(opened))}."
+        notes = place_notes(opened)
     else:
         path, contract = file, load_contract(file)
     own = _own_code(path, contract)
@@ -62,7 +64,7 @@ def check_command(
         f"`{contract.label.name}`.{history}{own}",
         highlight=False,
     )
-    for note in (*contract.notes(), *own_code_notes(path.absolute().parent, contract)):
+    for note in (*contract.notes(), *own_code_notes(path.absolute().parent, contract), *notes):
         console.print(f"  to know: {note}", soft_wrap=True, markup=False)
     if against:
         _print_changes(changes_between(_earlier(path, against), contract), against)
