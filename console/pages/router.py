@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 
 from console.pages.challenge import challenge_values
 from console.pages.counting import Counting
+from console.pages.map import map_page, values_json
 from console.pages.model import model_page, window_statistics
 from console.pages.release import DOES, decide_by_form, release_of
 from console.pages.run_cache import KnownRuns
@@ -35,6 +36,7 @@ from operations.challenge_comparison import has_challenged
 from operations.drift.windows import find_window, read_window, reference_of_window
 from operations.features.catalogue import describe_features
 from operations.lineage.ask import kind_of, trace
+from operations.places.values import PlaceTables
 from operations.retraining.undecided import find_decided
 from tfx_pipeline.runs.run_record import RunRecord
 
@@ -96,6 +98,30 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
     @router.get("/features")
     def features() -> HTMLResponse:
         return html("features.html", features=describe_features(use_case, present.serving()))
+
+    if contract.place is not None:
+        places = PlaceTables(use_case, contract.place)
+
+        @router.get("/map")
+        def map_() -> HTMLResponse:
+            return html("map.html", **map_page(use_case, places))
+
+        @router.get("/map/values")
+        def values(of: str, by: str = "", period: str = "") -> Response:
+            try:
+                return Response(values_json(places.of(of, by, period)), media_type="application/json")
+            except WrongUseError as problem:
+                return PlainTextResponse(str(problem), 404)
+
+        @router.get("/map/shapes.json")
+        def shapes() -> Response:
+            """What its address ends with is of the file, so a browser need not ask again."""
+            try:
+                found = places.shapes()
+            except LakeloopError as problem:
+                return PlainTextResponse(str(problem), 404)
+            kept = {"cache-control": "private, max-age=86400"}
+            return Response(found.geojson, media_type="application/geo+json", headers=kept)
 
     @router.get("/services")
     async def answering() -> dict[str, bool]:

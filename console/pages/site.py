@@ -21,6 +21,8 @@ STATIC = {
     "frame.css": (REPORT / "frame.css", "text/css"),
     "site.css": (HERE / "static" / "site.css", "text/css"),
     "site.js": (HERE / "static" / "site.js", "text/javascript"),
+    "map.css": (HERE / "static" / "map.css", "text/css"),
+    "map.js": (HERE / "static" / "map.js", "text/javascript"),
     "lineage.css": (REPORT / "lineage.css", "text/css"),
     "lineage.js": (REPORT / "lineage.js", "text/javascript"),
     "plotly.min.js": (PLOTLY, "text/javascript"),
