@@ -32,6 +32,8 @@ class FetchedFiles:
         self._landing = use_case.folder("landing")
         self._folder = self._landing / FETCH / source
         self._note = self._folder / "fetched.json"
+        place = use_case.contract.place
+        self._shapes = place.shapes if place is not None else None
 
     def alone(self) -> AbstractContextManager[None]:
         """Nobody else fetches this source meanwhile; raises BusyError where somebody does."""
@@ -84,7 +86,11 @@ class FetchedFiles:
         known = read_known(self._landing)
         landed = []
         for path in _files_in(ready):
-            target = self._place(path, path.relative_to(ready).as_posix(), known)
+            name = path.relative_to(ready).as_posix()
+            if name == self._shapes:  # no file of a source: the newest one is the one that counts
+                path.replace(self._landing / name)
+                continue
+            target = self._place(path, name, known)
             if target is not None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.rename(target)
@@ -124,7 +130,8 @@ class FetchedFiles:
             FetchError: one is no file of this source, or of another period.
         """
         source = self.use_case.contract.sources[self.source]
-        names = [path.relative_to(folder).as_posix() for path in _files_in(folder)]
+        written = [path.relative_to(folder).as_posix() for path in _files_in(folder)]
+        names = [name for name in written if name != self._shapes]
         strange = [
             name for name in names
             if not source.file_pattern.match(name) or name.endswith(PART) or (folder / name).is_symlink()

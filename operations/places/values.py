@@ -89,12 +89,7 @@ class PlaceTables:
             return read_shapes(self._use_case, self._place)
         with self._lock:
             known = self._fresh()
-            if known.cells is None:
-                rows = self._rows(known)
-                counted = [] if rows is None else list(map(str, rows[PLACE].value_counts().index[:MOST_CELLS]))
-                known.cells = cells_of(sorted(counted, key=lambda one: tuple(map(int, one.split(",")))),
-                                       float(self._place.cell or 1))  # fmt: skip
-            return known.cells
+            return self._cells(known)
 
     def choices(self) -> tuple[list[str], list[str]]:
         """(periods that have rows, the oldest first; values that a place's rows are split by)."""
@@ -147,6 +142,8 @@ class PlaceTables:
         found = known.totals[name]
         both = (found[found[BY] == by] if by else found).groupby([PLACE, PERIOD])[[SUM, COUNT]].sum()
         places = sorted(map(str, both.index.get_level_values(0).unique()))
+        if not self._place.has_shapes:
+            places = [one for one in places if one in self._cells(known).names]
         sums, rows = (both[what].unstack().reindex(index=places, columns=periods) for what in (SUM, COUNT))
         return (sums if name == ROWS else sums / rows), rows
 
@@ -244,6 +241,15 @@ class PlaceTables:
         values = pd.DataFrame({one: shares if one == period else np.nan for one in periods}, index=shares.index)
         _, rows = self._means(known, ROWS, by, periods)
         return PlaceValues(measure, values, rows.reindex_like(values))
+
+    def _cells(self, known: _Known) -> Shapes:
+        """The cells with the most rows, from south-west to north-east."""
+        if known.cells is None:
+            rows = self._rows(known)
+            counted = [] if rows is None else list(map(str, rows[PLACE].value_counts().index[:MOST_CELLS]))
+            ordered = sorted(counted, key=lambda one: tuple(map(int, one.split(","))))
+            known.cells = cells_of(ordered, float(self._place.cell or 1))
+        return known.cells
 
     def _fresh(self) -> _Known:
         """What is known, or nothing where the tables have changed since."""

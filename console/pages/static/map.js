@@ -139,10 +139,11 @@
     }
   }
 
+  const bold = (place) => `<b>${nameOf(place).replaceAll("<", "&lt;")}</b>`;
   function hover(found, place, value, changed) {
     const rows = rowOf(found, place, "rows")[state.period];
     const counted = rows == null ? "" : `<br>${rows.toLocaleString("en")} row${rows === 1 ? "" : "s"}`;
-    return `<b>${nameOf(place).replaceAll("<", "&lt;")}</b><br>${text(found, value, changed)}${counted}`;
+    return `${bold(place)}<br>${text(found, value, changed)}${counted}`;
   }
 
   async function drawMap(found, shapes, shown, changed) {
@@ -152,7 +153,7 @@
     const base = { type: "choropleth", geojson: shapes, locationmode: "geojson-id", hovertemplate: "%{text}<extra></extra>" };
     const traces = [
       { ...base, locations: empty, z: empty.map(() => 0), zmin: 0, zmax: 1, colorscale: [[0, GREY], [1, GREY]], showscale: false,
-        marker: { line }, text: empty.map((place) => `<b>${nameOf(place)}</b><br>no value`) },
+        marker: { line }, text: empty.map((place) => `${bold(place)}<br>no value`) },
       { ...base, locations: filled, z: filled.map((place) => shown.get(place)), ...scale, marker: { line },
         text: filled.map((place) => hover(found, place, shown.get(place), changed)),
         colorbar: { orientation: "h", y: 0, yanchor: "top", thickness: 14, len: 0.9, ...colorbar } },

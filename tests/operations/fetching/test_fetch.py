@@ -12,11 +12,13 @@ import psutil
 import pytest
 
 from lakeloop.clock import set_clock
+from lakeloop.contract import Place
 from lakeloop.exceptions import BusyError, WrongUseError
 from lakeloop.settings import PROJECT
 from lakeloop.use_case import UseCase
 from operations.fetching.fetch import fetch
 from operations.fetching.landed import FetchedFiles
+from operations.places.shapes import shapes_file
 from tests.command_line import warm_lakeloop_in
 from tests.operations.fetching.conftest import Api
 from tests.waiting import eventually
@@ -46,6 +48,21 @@ def test_pages_of_the_periods_that_are_due_land_once(rides: Rides, api: Api) -> 
     assert fetch(use_case, "rides").landed == {} and api.asked == []
     set_clock(use_case, 2)
     assert list(fetch(use_case, "rides").landed) == ["2024-03"] and api.asked == [("2024-03", 1)]
+
+
+def test_shapes_of_places_land_beside_the_sources_and_the_newest_count(rides: Rides, api: Api) -> None:
+    api.pages = {"2024-01": [1], "2024-02": [1]}
+    use_case = rides()
+    place = Place(column="town", shapes="towns.geojson")
+    placed = UseCase(use_case.settings, use_case.contract.model_copy(update={"place": place}))
+    script = use_case.contract_path.parent / "fetch.py"
+    line = '    (folder / "towns.geojson").write_text(period)\n'
+    script.write_text(script.read_text() + line)
+    set_clock(use_case, 1)
+    assert "fetch wrote towns.geojson, and a file of this source is called" in fetch(use_case, "rides").problem
+    report = fetch(placed, "rides")
+    assert [path.name for path in report.files] == ["rides-2024-01-1.json", "rides-2024-02-1.json"]
+    assert shapes_file(placed, place).read_text() == "2024-02"
 
 
 def test_by_the_wall_clock_a_period_is_fetched_when_it_is_over(rides: Rides, api: Api) -> None:

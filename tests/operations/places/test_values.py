@@ -13,7 +13,7 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.use_case import UseCase
-from operations.places import drift
+from operations.places import drift, values
 from operations.places.checks import place_notes
 from operations.places.values import PlaceTables
 from tests.places import PLACES, YEARS, harvest_scores, harvests_home, place_key
@@ -136,7 +136,9 @@ def test_places_without_a_shape_are_named(harvests: UseCase, tmp_path: Path) -> 
     assert "1 values of `district` have no shape whose `code` is the same: 03001" in note
 
 
-def test_coordinates_fall_into_cells(harvests: UseCase) -> None:
+def test_coordinates_fall_into_cells_and_those_with_the_most_rows_are_drawn(
+    harvests: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = Place(longitude="rain", latitude="soil", cell=10.0)
     contract = harvests.contract.model_copy(update={"place": place})
     tables = PlaceTables(replace(harvests, contract=contract), place)
@@ -148,3 +150,8 @@ def test_coordinates_fall_into_cells(harvests: UseCase) -> None:
     one = inside.iloc[0]
     cell = f"{int(one['soil'] // 10)},{int(one['rain'] // 10)}"
     assert cell in shapes.names and cell in found.values.index
+    monkeypatch.setattr(values, "MOST_CELLS", 3)
+    few = PlaceTables(replace(harvests, contract=contract), place)
+    most = found.rows.sum(axis=1).nlargest(3).min()
+    assert len(few.shapes().names) == 3 and set(few.of("rows").values.index) == set(few.shapes().names)
+    assert few.of("rows").rows.sum(axis=1).min() == most
