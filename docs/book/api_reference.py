@@ -42,6 +42,7 @@ PACKAGES = {
     "operations/features": "The catalogue, reads at a point in time, skew",
     "operations/drift": "Drift of periods, from Delta",
     "operations/analysis": "What changed between a period and a model's training data",
+    "operations/places": "What the map shows of each place",
     "console": "TensorBoard over all runs",
     "console/pages": "The pages on the monitor's port",
     "console/platform": "The running platform: services, ports, supervisor",
