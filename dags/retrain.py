@@ -1,4 +1,4 @@
-"""After drift or new ground truth, or by hand: challengers are trained and compared; one wins, or a person decides.
+"""After drift or new ground truth, or by hand: candidates are trained and compared; one wins, or a person decides.
 
 The tasks of a candidate are the nodes of the compiled TFX pipeline. Tasks run one at a time where ML Metadata is
 SQLite, which one process writes at a time, and the same node never runs in two candidates at once, so that the second

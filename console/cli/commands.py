@@ -60,7 +60,7 @@ COMMANDS = {
     ),
     "retrain": Command(
         "retrain",
-        "Train challengers, check each by the gate, compare them with the champion, push the best and record it all.",
+        "Train candidates, check each by the gate, compare them with the champion, push the best and record it all.",
     ),
     "decide": Command(
         "decide",

@@ -10,7 +10,7 @@ from operations.retraining.request import RetrainRequest, Workplace
 
 @with_retrain_options
 def retrain_command(work: Workplace, request: RetrainRequest) -> None:
-    """Train challengers, check each by the gate, compare them with the champion, push the best and record it all.
+    """Train candidates, check each by the gate, compare them with the champion, push the best and record it all.
 
     With truth that is newer than the champion's, or was corrected since: `newest` (the latest labelled period) and
     `all` (every labelled period). Without: `drop` (drifted features left out), `reweight` and `resample` (old rows

@@ -25,7 +25,8 @@ def checked_strategy(text: str) -> Strategy:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to make a challenger. `periods` None: all labelled ones; `version` None: the table as it is now.
+    """How a model is made that may take the champion's place. `periods` None: all labelled ones; `version` None: the
+    table as it is now.
 
     `kind` is the kind of its model, '' for the one that was asked for.
     """
