@@ -6,6 +6,7 @@ Who compares it with the champion, and lets it go on or ends its challenge, is t
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -52,6 +53,8 @@ class Challenging:
         """End."""
         if self._following is not None:
             self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
         if self.now is not None:
             await self.now.stop()
 
@@ -112,7 +115,11 @@ class Challenging:
             return
         if self.now is None:
             begun = Challenge(self._use_case, self._own_code, self._budget, release.challenger, self._metrics)
-            await begun.start()
+            try:
+                await begun.start()
+            except BaseException:  # cancelled, too: nobody else knows of it yet
+                await begun.stop()
+                raise
             self.now = begun
             log.info("event=challenge_followed use_case=%s version=%s", self._use_case.name, release.challenger)
         share = plan.canary.keys if release.stage == "canary" and plan.canary is not None else 0.0

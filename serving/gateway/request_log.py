@@ -62,7 +62,8 @@ class RequestLog:
     def stop(self, seconds: float = 10.0) -> None:
         """Write what waits, complete the file, and end."""
         self._stopping.set()
-        self._thread.join(seconds)
+        if self._thread.is_alive():  # one that was never started has nothing to write
+            self._thread.join(seconds)
 
     def add(self, line: bytes) -> None:
         """Take a line that ends with a newline; never blocks. With too many waiting it is lost, and counted."""

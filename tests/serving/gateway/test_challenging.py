@@ -1,10 +1,13 @@
 """A challenger beside the champion, with real servers: it is tried, promoted or aborted by itself, and no client sees
 a failure."""
 
+import asyncio
 import os
 import re
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,9 @@ import httpx
 import pytest
 
 from lakeloop.challenger_log import ChallengerTail, challenger_log_folder
+from lakeloop.contract import ReleasePlan
 from lakeloop.model_folders import models_folder
-from lakeloop.release_state import Release
+from lakeloop.release_state import Release, ReleaseEntry
 from lakeloop.releases import WHO, challenge, pushed_of, read_entries, read_release
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -58,6 +62,29 @@ def test_a_challenger_that_fails_leaves_the_champion_the_rest_of_the_budget(use_
     failed = [Trial("2", (), took, "no answer") for took in (40.0, 100.0)]
     assert trying.rest(failed) == 0.15 and trying.rest([]) == 0.25
     assert trying.rest([Trial("2", (), 400.0, "it came late")]) == 0.125
+
+
+def test_one_that_is_stopped_while_a_challenge_begins_leaves_no_writer_behind(use_case: UseCase) -> None:
+    def writers() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "request-log"}
+
+    before, begun = writers(), ReleaseEntry(1, "challenge", "2", "1", WHO, "a test", "2026-01-01T00:00:00+00:00")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a model server that does not answer
+        server = {"model_server_url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        terms = {"release": ReleasePlan(shadow="24 h"), "fallback": None}
+        case = UseCase(use_case.settings.model_copy(update=server), use_case.contract.model_copy(update=terms))
+        state = Release(CASE, champion="1", challenge=begun)
+
+        async def started_and_stopped() -> bool:
+            trying = Challenging(case, OwnCode(case, 0.25), 0.25, lambda: state, Metrics(CASE, 100))
+            await trying.start()
+            while not writers() - before:
+                await asyncio.sleep(0.01)
+            has_begun = trying.now is not None
+            await trying.stop()
+            return has_begun
+
+        assert not asyncio.run(started_and_stopped()) and writers() == before
 
 
 @pytest.fixture(scope="module")
