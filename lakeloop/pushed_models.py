@@ -33,8 +33,9 @@ def pushed_version(use_case: UseCase, version: str = "") -> str:
     wanted = version or _release(use_case).champion
     if not wanted:
         raise NotFoundError(
-            f"every pushed version of {use_case.name} is retired ({', '.join(known)}); `lakeloop models restore` takes "
-            "that back, `lakeloop train` pushes another one"
+            f"every pushed version of {use_case.name} is retired ({', '.join(known)}); "
+            f"`lakeloop models restore VERSION -u {use_case.name}` takes that back, "
+            f"`lakeloop train -u {use_case.name}` pushes another one"
         )
     return wanted
 

@@ -44,8 +44,11 @@ class Release:
 
     `challenger` is measured against the champion ('' for none), at a `stage` that began at `since`, by `challenge`.
     `held` are versions that have challenged, and that nobody has promoted since.
+
+    `use_case` is whose versions they are, for commands in texts; '' where nobody says.
     """
 
+    use_case: str = ""
     champion: str = ""
     previous: str = ""
     pin: ReleaseEntry | None = None
@@ -87,13 +90,23 @@ class Release:
         if version == self.champion:
             return ""
         if version in self.retired:
-            return f"it is retired; `lakeloop models restore {version}` takes that back"
+            return f"it is retired; {self.command('restore', version)} takes that back"
         if version == self.challenger:
             return (
                 f"it challenges version {self.champion}, {self.stage_words}; "
-                f"`lakeloop models promote {version}` ends that and has it serve"
+                f"{self.command('promote', version)} ends that and has it serve"
             )
-        return f"{self.pin_words or f'version {self.champion} does'}; `lakeloop models promote {version}` has it serve"
+        does = self.pin_words or f"version {self.champion} does"
+        return f"{does}; {self.command('promote', version)} has it serve"
+
+    def command(self, action: Action | Literal["show", "list"], version: str = "") -> str:
+        """The command that somebody decides by, or looks, as texts have it.
+
+        >>> Release("churn").command("restore", "3")
+        '`lakeloop models restore 3 -u churn`'
+        """
+        words = ("lakeloop models", action, version, self.use_case and f"-u {self.use_case}")
+        return f"`{' '.join(filter(None, words))}`"
 
     def standing(self, version: str) -> str:
         """How a version stands, in a word or two; '' for one among others.
@@ -116,13 +129,13 @@ class Release:
         return {name: version for name, version in known if version}
 
 
-def fold(found: Iterable[ReleaseEntry], pushed: Sequence[str]) -> Release:
+def fold(found: Iterable[ReleaseEntry], pushed: Sequence[str], use_case: str = "") -> Release:
     """The state after these entries, in their order, where these versions are pushed, oldest first.
 
     >>> fold([], ["1", "2"]).labels
     {'champion': '2', 'previous': '1'}
     """
-    state, after = Release(), -1
+    state, after = Release(use_case), -1
     for entry in found:
         newest = int(entry.newest or -1)
         state = _after_pushes(state, [v for v in pushed if after < int(v) <= newest])
@@ -160,21 +173,21 @@ def checked(state: Release, name: str, action: Action, version: str, pushed: Seq
     if version not in pushed:
         raise NotFoundError(f"there is no pushed version {version} of {name}; pushed: {', '.join(pushed) or 'none'}")
     if action in ("promote", "pin", "challenge") and version in state.retired:
-        raise WrongUseError(f"version {version} of {name} is retired; `lakeloop models restore {version}` first")
+        raise WrongUseError(f"version {version} of {name} is retired; {state.command('restore', version)} first")
     if action in ("promote", "challenge") and version == state.champion:
         raise WrongUseError(f"version {version} of {name} serves already")
     if action == "pin" and version == state.champion == state.pinned_version:
         raise WrongUseError(f"version {version} of {name} is pinned already")
     if action == "challenge" and (state.pinned or state.challenger):
         busy = state.pin_words or f"version {state.challenger} of {name} challenges version {state.champion} already"
-        raise WrongUseError(f"{busy}; `lakeloop models {'unpin' if state.pinned else 'abort'}` first")
+        raise WrongUseError(f"{busy}; {state.command('unpin' if state.pinned else 'abort')} first")
     if action == "restore" and version not in state.retired:
         raise WrongUseError(f"version {version} of {name} is not retired")
     if action == "retire":
         if version in state.retired:
             raise WrongUseError(f"version {version} of {name} is retired already")
         if version == state.champion == state.pinned_version:
-            raise WrongUseError(f"version {version} of {name} is pinned; `lakeloop models unpin` first")
+            raise WrongUseError(f"version {version} of {name} is pinned; {state.command('unpin')} first")
     return version
 
 

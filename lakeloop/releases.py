@@ -23,7 +23,7 @@ WHO = "lakeloop"
 
 def read_release(settings: Settings, name: str) -> Release:
     """The state of a use case's versions now; its contract plays no part."""
-    return fold(read_entries(settings, name), pushed_of(settings, name))
+    return fold(read_entries(settings, name), pushed_of(settings, name), name)
 
 
 def read_entries(settings: Settings, name: str) -> list[ReleaseEntry]:
@@ -50,13 +50,13 @@ def decide(settings: Settings, name: str, action: Action, version: str, who: str
         BusyError: somebody else decided at the same time.
     """
     known, pushed = read_entries(settings, name), pushed_of(settings, name)
-    before = fold(known, pushed)
+    before = fold(known, pushed, name)
     version = checked(before, name, action, before.labels.get(version, version), pushed)
     if who == WHO and action == "promote" and version != before.challenger:  # a person was quicker
         raise WrongUseError(f"version {version} of {name} challenges nothing any more")
     entry = _next(known, action, version, pushed, who, why)
     _append(settings, name, entry)
-    return fold([*known, entry], pushed)
+    return fold([*known, entry], pushed, name)
 
 
 def challenge(settings: Settings, name: str, version: str, why: str) -> str:
@@ -69,7 +69,7 @@ def challenge(settings: Settings, name: str, version: str, why: str) -> str:
         BusyError: somebody else decided at the same time.
     """
     known, pushed = read_entries(settings, name), pushed_of(settings, name)
-    state = fold(known, pushed)
+    state = fold(known, pushed, name)
     if not state.champion:
         return f"no version of {name} serves yet, so version {version} does at once"
     if state.pinned:
@@ -102,5 +102,6 @@ def _append(settings: Settings, name: str, entry: ReleaseEntry) -> None:
             connection.execute(insert(entries).values(use_case=name, **vars(entry)))
     except IntegrityError:
         raise BusyError(
-            f"somebody else decided of {name} at the same moment; look with `lakeloop models show`, then decide again"
+            f"somebody else decided of {name} at the same moment; look with {Release(name).command('show')}, then "
+            "decide again"
         ) from None

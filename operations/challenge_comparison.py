@@ -93,7 +93,7 @@ def compare_challenge(use_case: UseCase, version: str) -> ChallengeComparison:
     if not records:
         raise NotFoundError(
             f"version {version} of {use_case.name} was asked nothing as a challenger, or its log is gone; "
-            "`lakeloop models show` tells which one challenges"
+            f"`lakeloop models show -u {use_case.name}` tells which one challenges"
         )
     contract = use_case.contract
     both = _both_answered(records)

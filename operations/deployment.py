@@ -169,7 +169,7 @@ def deploy(
         if version == pinned.champion == pinned.pinned_version:
             raise LakeloopError(
                 f"version {version} fails ({failure}), and {pinned.pin_words}, so it was not taken back; "
-                "`lakeloop models unpin` and `lakeloop models rollback` do"
+                f"{pinned.command('unpin')} and {pinned.command('rollback')} do"
             ) from failure
         before = _take_back(use_case, version, str(failure))
         now = f"version {before} serves again" if before else "no model is left: the rules answer"

@@ -6,6 +6,7 @@ import time
 import httpx
 
 from lakeloop.access.acting import authorization
+from lakeloop.exceptions import WrongUseError
 from lakeloop.notifications import NotificationKind, notify
 from lakeloop.pushed_models import version_states
 from lakeloop.release_state import Action, Release
@@ -27,9 +28,14 @@ _LOOK_SECONDS, _ASK_SECONDS = 0.1, 2.0
 def release(use_case: UseCase, action: Action, version: str, who: str, why: str) -> tuple[Release, Release]:
     """Decide, put it on record in ML Metadata, tell people where another version serves; the states before and after.
 
-    Raises as `lakeloop.releases.decide` does.
+    Raises as `lakeloop.releases.decide` does; WrongUseError, too, for a challenge that the contract has no terms for.
     """
     before = read_release(use_case.settings, use_case.name)
+    if action == "challenge" and use_case.contract.release is None:
+        raise WrongUseError(
+            f"the contract of {use_case.name} has no `release`, so nothing would become of a challenge; write one, or "
+            f"{before.command('promote', version)}"
+        )
     after = decide(use_case.settings, use_case.name, action, version, who, why)
     _record_in_metadata(use_case)
     log.warning(

@@ -42,7 +42,7 @@ def show_command(use_case: UseCaseOption = "") -> None:
     case = open_use_case(use_case)
     state = _state(case)
     if not state.champion:
-        console.print(f"no version of {case.name} serves; `lakeloop models list` shows those that were pushed")
+        console.print(f"no version of {case.name} serves; {state.command('list')} shows those that were pushed")
     else:
         pinned = ", pinned: a push does not replace it" if state.champion == state.pinned_version else ""
         since = f"since {state.by.when} ({state.by.who}: {state.by.why})" if state.by else "since it was pushed"
@@ -89,12 +89,6 @@ def restore_command(version: Version, why: Why = "", who: WhoOption = "", use_ca
 
 def challenge_command(version: Version, why: Why = "", who: WhoOption = "", use_case: UseCaseOption = "") -> None:
     """Try a pushed version beside the champion by the contract's `release`, as if it were pushed now."""
-    case = open_use_case(use_case)
-    if case.contract.release is None:
-        raise WrongUseError(
-            f"the contract of {case.name} has no `release`, so nothing would become of a challenge; write one, or "
-            f"`lakeloop models promote {version}`"
-        )
     _decide("challenge", version, why, who, use_case)
 
 

@@ -101,8 +101,6 @@ def decide_by_form(use_case: UseCase, version: str, body: bytes, scope: Mapping[
         raise WrongUseError(f"action {given.get('action', '')!r} is none of {', '.join(DOES)}")
     if not given.get("why"):
         raise WrongUseError("say why: others will ask")
-    if action == "challenge" and use_case.contract.release is None:
-        raise WrongUseError(f"the contract of {use_case.name} has no `release`, so nothing would become of a challenge")
     if action in OF_CHAMPION and version != read_release(use_case.settings, use_case.name).champion:
         raise BusyError(f"version {version} does not serve any more; look at its page again")
     release(use_case, action, "" if action in OF_CHAMPION else version, who, given["why"])

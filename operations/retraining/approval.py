@@ -131,9 +131,11 @@ def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
 
 
 def _check_pin(use_case: UseCase, choice: Choice) -> None:
-    pinned = read_release(use_case.settings, use_case.name).pin_words
-    if pinned and choice in ("promote", "change"):
-        raise WrongUseError(f"{pinned}, so nothing replaces it; `lakeloop models unpin` first, or choose keep")
+    release = read_release(use_case.settings, use_case.name)
+    if release.pinned and choice in ("promote", "change"):
+        raise WrongUseError(
+            f"{release.pin_words}, so nothing replaces it; {release.command('unpin')} first, or choose keep"
+        )
 
 
 def _promote(decision: Decision, approval: Approval) -> Decision:

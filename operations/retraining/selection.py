@@ -121,8 +121,9 @@ def unless_pinned(decision: Decision, release: Release) -> Decision:
     """The decision, its winner recommended instead of pushed where the champion is pinned."""
     if decision.outcome != "promoted" or decision.version or not release.pinned:
         return decision
+    of_it = f"-u {release.use_case} " if release.use_case else ""
     held = (
-        f"{release.pin_words}, so no retrain replaces it: `lakeloop models unpin`, then "
-        f"`lakeloop decide {decision.decision_id} --choice promote`"
+        f"{release.pin_words}, so no retrain replaces it: {release.command('unpin')}, then "
+        f"`lakeloop decide {of_it}{decision.decision_id} --choice promote`"
     )
     return decision.model_copy(update={"outcome": "recommended", "reason": f"{decision.reason}; {held}"})

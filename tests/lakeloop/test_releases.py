@@ -132,10 +132,12 @@ def test_nothing_to_go_back_to_and_retired_versions_are_told(settings: Settings)
     push(settings, "2")
     decide(settings, CASE, "retire", "1", "ann", "wrong rows")
     for action in ("promote", "pin"):
-        with pytest.raises(WrongUseError, match="version 1 of any is retired; `lakeloop models restore 1` first"):
+        with pytest.raises(
+            WrongUseError, match="version 1 of any is retired; `lakeloop models restore 1 -u any` first"
+        ):
             decide(settings, CASE, action, "1", "ann", "")
     decide(settings, CASE, "pin", "2", "ann", "")
-    with pytest.raises(WrongUseError, match="version 2 of any is pinned; `lakeloop models unpin` first"):
+    with pytest.raises(WrongUseError, match="version 2 of any is pinned; `lakeloop models unpin -u any` first"):
         decide(settings, CASE, "retire", "2", "ann", "")
 
 
@@ -144,8 +146,9 @@ def test_a_version_that_does_not_serve_says_why(settings: Settings) -> None:
     decide(settings, CASE, "retire", "3", "ann", "wrong rows")
     state = decide(settings, CASE, "pin", "1", "bob", "the year's end")
     assert state.why_not("1") == ""
-    assert state.why_not("2") == ("version 1 is pinned (bob: the year's end); `lakeloop models promote 2` has it serve")
-    assert state.why_not("3") == "it is retired; `lakeloop models restore 3` takes that back"
+    promote = "`lakeloop models promote 2 -u any` has it serve"
+    assert state.why_not("2") == f"version 1 is pinned (bob: the year's end); {promote}"
+    assert state.why_not("3") == "it is retired; `lakeloop models restore 3 -u any` takes that back"
     assert decide(settings, CASE, "unpin", "", "bob", "over").why_not("2").startswith("version 1 does; ")
 
 
@@ -227,5 +230,5 @@ def test_beside_a_pinned_version_nothing_challenges_and_an_aborted_one_may_try_a
     assert decide(settings, CASE, "challenge", "2", "ann", "they were right").challenger == "2"
     assert decide(settings, CASE, "pin", "champion", "ann", "the year's end").challenger == ""
     assert "version 1 is pinned (ann: the year's end), so version 3" in challenge(settings, CASE, "3", "")
-    with pytest.raises(WrongUseError, match=r"is pinned .*; `lakeloop models unpin` first"):
+    with pytest.raises(WrongUseError, match=r"is pinned .*; `lakeloop models unpin -u any` first"):
         decide(settings, CASE, "challenge", "2", "ann", "")

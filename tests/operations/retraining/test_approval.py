@@ -119,7 +119,7 @@ def test_a_pinned_champion_is_replaced_by_no_approval_and_no_push(work: Workplac
     keep(work, waiting.model_copy(update={"decision_id": "d2", "outcome": "promoted", "winner": "all"}))
     held = push(work, load_record(work.use_case, "d2"))
     assert held.state == "waiting" and held.the_decision.outcome == "recommended"
-    assert "`lakeloop decide d2 --choice promote`" in held.the_decision.reason
+    assert "`lakeloop decide -u insurance d2 --choice promote`" in held.the_decision.reason
 
 
 def test_what_was_never_asked_is_said(work: Workplace, waiting: Decision) -> None:
