@@ -15,7 +15,7 @@ BENEATH := { echo 'the tests run fewer lines than fail-under in pyproject.toml, 
 
 SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 
-.PHONY: help setup data system airflow up down demo exercise book test test-long test-loop lint types format bench book-tools compose-tools compose-check compose-secrets compose-up compose-down clean distclean
+.PHONY: help setup data system airflow up down demo exercise book test test-long test-loop test-loop-and-book lint types format bench book-tools compose-tools compose-check compose-secrets compose-up compose-down clean distclean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test-long: setup airflow compose-tools ## What takes longer: many seeds, whole s
 
 test-loop: setup airflow ## The whole loop on a running platform of two use cases, with two kills, a person's answer and drift in one (10 minutes)
 	@$(BIN)/pytest -m loop tests/e2e
+
+test-loop-and-book:
+	@MAKEFLAGS= $(MAKE) --no-print-directory --output-sync=target --keep-going test-loop book
 
 lint: setup compose-check ## Style, formatting, the one direction of imports, and the container files
 	@$(BIN)/ruff check .
