@@ -17,9 +17,12 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.events import all_events, record_event
+from lakeloop.model_folders import SAVED_MODEL, models_folder
+from lakeloop.releases import decide
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.airflow_client import AirflowClient
+from monitoring.champion_asset import ChampionTeller
 from monitoring.outbox import Outbox
 from tests.command_line import COMMAND
 from tests.monitoring.airflow_server import AIRFLOW, USER, Airflow
@@ -56,8 +59,11 @@ def running(command: list[Any], log: Path, **environment: str) -> Iterator["subp
 
 @pytest.fixture(scope="module")
 def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first use case with windows of 300."""
-    return copy_insurance(tmp_path_factory.mktemp("use_cases"), {"window: 1500": f"window: {WINDOW}"})
+    """The first use case with windows of 300, and a table that is scored when another version serves."""
+    folder = copy_insurance(tmp_path_factory.mktemp("use_cases"), {"window: 1500": f"window: {WINDOW}"})
+    with (folder / "insurance" / "contract.yaml").open("a") as contract:
+        contract.write("scoring: {after: model}\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +218,25 @@ def test_an_event_whose_first_sending_was_cut_off_is_in_airflow_once(settings: S
     )
 
 
+def test_another_champion_is_an_event_of_its_asset_once(settings: Settings, airflow: Airflow) -> None:
+    def teller() -> ChampionTeller:
+        return ChampionTeller(settings, AirflowClient(settings), lambda: ["insurance"])
+
+    for version in ("9000000001", "9000000002"):
+        folder = models_folder(settings, "insurance") / version
+        folder.mkdir(parents=True)
+        (folder / SAVED_MODEL).touch()
+    before, champions = len(airflow.asset_events("insurance/champion")), teller()
+    assert (champions.deliver(), champions.deliver(), teller().deliver(), champions.problem) == (1, 0, 0, "")
+    decide(settings, "insurance", "rollback", "", "ann", "it is slow")
+    assert (champions.deliver(), teller().deliver()) == (1, 0)
+    told = [event["extra"]["version"] for event in airflow.asset_events("insurance/champion")[before:]]
+    assert told == ["9000000002", "9000000001"]
+
+
 def test_airflow_knows_the_assets_of_every_contract(airflow: Airflow) -> None:
     names = {asset["name"] for asset in airflow.get("/api/v2/assets", limit=100)["assets"]}
-    assert names >= {f"insurance/{what}" for what in ("landing", "gold", "model", "drift", "ground_truth")}
+    assert names >= {f"insurance/{what}" for what in ("landing", "gold", "model", "champion", "drift", "ground_truth")}
     assert airflow.get("/api/v2/importErrors")["total_entries"] == 0
 
 
