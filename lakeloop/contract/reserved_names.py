@@ -45,7 +45,7 @@ ANSWERED_NUMBERS = ("lower", "upper")
 """Columns of silver/predictions where a number is predicted."""
 PATHS = (
     "alerts", "dashboard", "decisions", "docs", "explain", "features", "health", "lineage", "login", "logout",
-    "metrics", "models", "page", "ping", "predict", "runs", "services", "static", "windows",
+    "map", "metrics", "models", "page", "ping", "predict", "runs", "services", "static", "windows",
 )  # fmt: skip
 """How paths of gateway and monitor begin that are of no use case: one called so would be in their way."""
 

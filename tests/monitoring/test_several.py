@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 from console.pages.router import Present, pages_router
 from lakeloop.access.guard import OPEN
 from lakeloop.access.login import LOGIN, LOGOUT
+from lakeloop.contract.place import Place
 from lakeloop.contract.reserved_names import PATHS
 from lakeloop.contract.section import NAME
 from lakeloop.live_use_cases import LiveUseCases
@@ -124,7 +125,8 @@ def test_no_use_case_can_have_the_name_of_a_path_of_gateway_or_monitor(settings:
     churn = settings.model_copy(update={"use_cases": EXAMPLES, "use_case": "churn", "served_use_cases": "churn"})
     monitor = make_app(LiveUseCases(settings.model_copy(update={"served_use_cases": "rides"})))
     gateway = make_gateway(LiveUseCases(churn)).app
-    case = open_use_case(churn)
+    place = Place(longitude="usage", latitude="usage", cell=1.0)  # without one there is no map
+    case = UseCase(churn, open_use_case(churn).contract.model_copy(update={"place": place}))
     routers = (dashboard_router(case, lambda: b""), pages(case, LiveMonitor(case), PagePlace()))
     routes = [route for found in (monitor, gateway, *routers) for route in found.routes]
     own = [route.path for route in routes if isinstance(route, Route | Mount)]
