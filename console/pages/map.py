@@ -8,7 +8,6 @@ import pandas as pd
 
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
-from operations.places.measures import CLUSTER
 from operations.places.values import PlaceTables, PlaceValues
 
 DIGITS = 5
@@ -32,7 +31,7 @@ def map_page(use_case: UseCase, tables: PlaceTables) -> dict[str, Any]:
         problems.append(
             f"no row has a place yet; `lakeloop lake ingest -u {contract.use_case}` brings delivered files in"
         )
-    measures = [one for one in tables.measures.values() if one.name != CLUSTER or place.has_shapes]
+    measures = list(tables.measures.values())
     info = {
         "shapes": f"map/shapes.json?{sha256[:16]}" if names else "", "names": names, "periods": periods,
         "period": contract.period, "by": by, "byName": (place.by or "").replace("_", " "),

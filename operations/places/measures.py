@@ -65,9 +65,9 @@ def _measures(contract: Contract) -> Iterator[Measure]:
             yield Measure(f"{MEAN}{name}", what, "Data", f"{feature.description}; mean over the rows.", kind,
                           feature.unit or "")  # fmt: skip
     yield Measure(ROWS, "rows", "Data", "Rows as delivered, and requests whose row nobody delivered.", "count")
-    yield Measure(
-        CLUSTER, "cluster", "Data", "The cluster of alike ones that the place is in, of gold/clusters.", "category"
-    )
+    if place is not None and contract.clusters is not None and contract.clusters.of == place.column:
+        about = "The cluster of alike ones that the place is in, of gold/clusters."
+        yield Measure(CLUSTER, "cluster", "Data", about, "category")
     yield Measure(DRIFT, "drift", "Drift", "Share of the features whose rows of this place moved at least by the "
                   f"contract's threshold, in this {contract.period}, from those of the periods that the champion was "
                   "trained on. Of few rows some do by chance.", "share")  # fmt: skip

@@ -221,10 +221,9 @@ class PlaceTables:
         return PlaceValues(measure, ranked, rows.reindex_like(ranked), 0.0, 100.0, raw=found)
 
     def _clusters(self, known: _Known, measure: Measure, periods: list[str]) -> PlaceValues:
-        column = self._place.column
-        found = read_lake_table(self._use_case, CLUSTERS)
-        if found is None or column is None or not {column, CLUSTER, "name"} <= set(found):
-            raise NotFoundError("gold/clusters has no cluster of each place")
+        column, found = str(self._place.column), read_lake_table(self._use_case, CLUSTERS)
+        if found is None:
+            raise NotFoundError(f"there is no gold/clusters yet; {INGEST}, and makes it")
         found = found[found[CLUSTER].notna()]
         names = {int(one): str(name) for one, name in zip(found[CLUSTER], found["name"], strict=True)}
         numbers = {one: number for number, one in enumerate(sorted(names))}

@@ -119,7 +119,7 @@ def test_what_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
     use_case = harvests_home(tmp_path, shapes=False)
     tables = tables_of(use_case)
     assert "`lakeloop score -u harvests` asks the champion" in tables.of("answer.good").problem
-    assert "gold/clusters has no cluster" in tables.of("cluster").problem
+    assert "there is no gold/clusters yet" in tables.of("cluster").problem
     with pytest.raises(WrongUseError, match=r"'mean.rian' is nothing that places have; there are: index, truth"):
         tables.of("mean.rian")
     assert place_notes(use_case)[0].startswith(
