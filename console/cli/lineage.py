@@ -14,20 +14,22 @@ from console.cli.options import AsJson, open_use_case
 from console.cli.render import BAD, DIM, console, table
 from console.cli.use_case_option import UseCaseOption
 from console.report.lineage_page import write_lineage
+from lakehouse.storage.layout import CLUSTERS
 from lakeloop.atomic_file import replacing
+from lakeloop.exceptions import WrongUseError
 from lakeloop.pushed_models import serving_version
 from operations.lineage.affected import Affected, affected_by
 from operations.lineage.ask import table_and_version
 from operations.lineage.graph import Item, Lineage
 from operations.lineage.request_side import requests_of
-from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table
+from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table, trace_thing
 
 MOST = 12
 SHOWN: dict[str, tuple[str, ...]] = {
     "file": ("rows", "sha256", "written", "taken in"),
     "bronze": ("rows", "written"),
     "silver": ("rows", "written"),
-    "gold": ("rows", "written"),
+    "gold": ("rows", "written", "cluster", "name"),
     "export": ("rows", "manifest_sha256"),
     "execution": ("began", "Airflow task"),
     "model": ("trained_rows", "git_commit"),
@@ -74,13 +76,20 @@ def model_command(
 
 def table_command(
     name: Annotated[str, typer.Argument(help="A table, with its version: gold/training@3; without: the newest.")],
+    thing: Annotated[
+        str, typer.Option("--thing", help="Of gold/clusters: one thing, such as a district, and its files.")
+    ] = "",
     as_json: AsJson = False,
     html: AsPage = None,
     use_case: UseCaseOption = "",
 ) -> None:
     """From a table's version back to the files in it, and on to the models trained on it."""
     case = open_use_case(use_case)
-    _show(trace_table(case, *table_and_version(name)), as_json, html, use_case)
+    table_name, version = table_and_version(name)
+    if thing and table_name != CLUSTERS:
+        raise WrongUseError(f"--thing names one of {CLUSTERS}, and {table_name} is another table; leave it out")
+    found = trace_thing(case, version, thing) if thing else trace_table(case, table_name, version)
+    _show(found, as_json, html, use_case)
 
 
 def file_command(

@@ -25,6 +25,7 @@ from lakehouse.gold.clustering import (
     without_gaps,
 )
 from lakehouse.lake import Lake
+from lakehouse.read.clusters import NOTE
 from lakehouse.storage.commits import commits_of
 from lakehouse.storage.layout import CLUSTERS
 from lakehouse.storage.schema import quoted
@@ -35,7 +36,6 @@ from lakeloop.contract import Clusters, Contract
 from lakeloop.lake_tables import open_lake_table, read_lake_records
 from lakeloop.use_case import UseCase
 
-NOTE = "clusters"
 SAME_ROWS = ("OPTIMIZE", "VACUUM START", "VACUUM END")
 """Operations of Delta that change no row."""
 
@@ -114,7 +114,7 @@ def _make(lake: Lake, terms: Clusters, source: str, version: int) -> ClusterRepo
     check_enough(found, terms)
     made = fit(lake.spark, found, terms)
     ids = _ids(lake, found, made)
-    table, facts = _table(contract, terms), _facts(terms, made, (first, last), version)
+    table, facts = clusters_table(contract, terms), _facts(terms, made, (first, last), version)
     note = {
         "silver": {contract.feature_source: version},
         NOTE: {"contract": terms.sha256, "periods": [first, last], "things": len(found.things),
@@ -195,8 +195,8 @@ def _notices(found: ThingValues, terms: Clusters) -> list[str]:
     return said
 
 
-def _table(contract: Contract, terms: Clusters) -> SmallTable:
-    """All columns may be null: of a table that names other things, theirs are added before its rows are replaced."""
+def clusters_table(contract: Contract, terms: Clusters) -> SmallTable:
+    """The table of a contract. All columns may be null: where others are named, they are added before its rows go."""
     values = rows_within(column="string", value="double")
     columns = (
         (terms.of, "string", "what is clustered"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from lakehouse.storage.layout import CLUSTERS
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, has_lake_table
 from lakeloop.use_case import UseCase
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 NOTE = "clusters"
 """What of a commit's note is about clusters."""
@@ -30,6 +33,19 @@ class Cluster:
     things: tuple[str, ...]
     centre: Mapping[str, float]
     deviations: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ClusterOfThing:
+    """Where a thing stands in a version of the table. `of` is the column that names it; `cluster` None: left out."""
+
+    of: str
+    cluster: int | None
+    name: str
+    distance: float | None
+    left_out: str
+    periods: tuple[str, str]
+    silver_version: int
 
 
 @dataclass(frozen=True)
@@ -67,13 +83,31 @@ def read_clusters(use_case: UseCase, version: int | None = None, point: Point | 
         )
         raise NotFoundError(f"there is no {CLUSTERS} in use case {use_case.name}: {remedy}")
     table = open_table(use_case, CLUSTERS, _version_at(use_case, point) if point is not None else version)
+    return _found(table.version(), _rows(table))
+
+
+def _rows(table: "DeltaTable") -> list[dict[str, Any]]:
     try:
-        rows = dataset_of(table).to_table().to_pylist()
+        rows: list[dict[str, Any]] = dataset_of(table).to_table().to_pylist()
     except FileNotFoundError as gone:
         raise NotFoundError(f"version {table.version()} of {CLUSTERS} was vacuumed: its rows are gone") from gone
     if not rows:
         raise NotFoundError(f"version {table.version()} of {CLUSTERS} has no rows; the first clusters came after it")
-    return _found(table.version(), rows)
+    return rows
+
+
+def cluster_of(use_case: UseCase, version: int, thing: str) -> ClusterOfThing:
+    """Where a thing stands in a version of the table; raises as `read_clusters`, or where it has no such thing."""
+    rows = _rows(open_table(use_case, CLUSTERS, version))
+    of = next(iter(rows[0]))
+    row = next((row for row in rows if row[of] == thing), None)
+    if row is None:
+        known = ", ".join(str(row[of]) for row in rows[:3])
+        raise NotFoundError(f"{CLUSTERS} version {version} has no {of} {thing!r}; it has {known}, …")
+    return ClusterOfThing(
+        of, row["cluster"], row["name"], row["distance"], row["left_out"], (row["first"], row["last"]),
+        row["silver_version"],
+    )  # fmt: skip
 
 
 def _version_at(use_case: UseCase, point: Point) -> int:

@@ -15,9 +15,10 @@ from lakehouse.read.provenance import (
     table_versions,
 )
 from lakehouse.storage.commits import Commit
-from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.layout import CLUSTERS, TRAINING_TABLE
 from lakehouse.storage.table_rows import file_rows
 from lakeloop.exceptions import NotFoundError
+from lakeloop.lake_tables import has_lake_table
 from lakeloop.use_case import UseCase
 from operations.lineage.graph import LineageDraft, NodeKind
 
@@ -119,6 +120,8 @@ def add_what_came_of(draft: LineageDraft, use_case: UseCase, table: str, version
         met = _add_made(draft, use_case, table, version, base)
         return list(dict.fromkeys(n for one in met for n in add_what_came_of(draft, use_case, base, one)))
     if layer == "silver":
+        if name == use_case.contract.feature_source and has_lake_table(use_case, CLUSTERS):
+            _add_made(draft, use_case, table, version, CLUSTERS)
         return _add_made(draft, use_case, table, version, TRAINING_TABLE)
     later = f"silver/{SILVER_OF_STREAM.get(name, name)}"
     silver = _add_made(draft, use_case, table, version, later)

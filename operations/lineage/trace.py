@@ -4,11 +4,20 @@ from ml_metadata import metadata_store
 
 from lakehouse.bronze.ledger import deliveries
 from lakehouse.read.provenance import find_version, table_versions
-from lakehouse.storage.layout import SCORES, TRAINING_TABLE
+from lakehouse.read.tables import open_table
+from lakehouse.storage.layout import CLUSTERS, SCORES, TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.lineage import decision_side, lake_side, pipeline_side, release_side, request_side, score_side
+from operations.lineage import (
+    cluster_side,
+    decision_side,
+    lake_side,
+    pipeline_side,
+    release_side,
+    request_side,
+    score_side,
+)
 from operations.lineage.card_side import add_cards
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.graph import Lineage, LineageDraft
@@ -120,10 +129,22 @@ def trace_file(use_case: UseCase, path: str) -> Lineage:
         draft.gap(
             f"no version of {TRAINING_TABLE} has a row with values from {delivery.file} of batch {delivery.batch}"
         )
+    cluster_side.add_clusters_with(draft, use_case, delivery, subject)
     versions = [one.gold.version for one in made]
     _add_models_of(draft, use_case, versions)
     decision_side.add_comparisons(draft, use_case, versions)
     return _finish(draft, use_case, subject)
+
+
+def trace_thing(use_case: UseCase, version: int | None, thing: str) -> Lineage:
+    """A thing of a version (default: the newest) of gold/clusters: the files its rows have their values from.
+
+    Raises:
+        NotFoundError: there are no clusters, no such version, or no such thing in it.
+    """
+    draft = LineageDraft()
+    number = open_table(use_case, CLUSTERS, version).version()
+    return _finish(draft, use_case, cluster_side.add_thing(draft, use_case, number, thing))
 
 
 def _add_scores(draft: LineageDraft, use_case: UseCase, number: int) -> str:

@@ -13,8 +13,11 @@ from sklearn.preprocessing import StandardScaler
 from lakehouse.exceptions import ClusteringError
 from lakehouse.gold import clusters
 from lakehouse.gold.clustering import MOST_COLUMNS, ThingValues, check_enough, constant_columns, without_gaps
+from lakehouse.read.clusters import read_clusters
 from lakehouse.storage.layout import CLUSTERS
 from lakeloop.contract import Clusters
+from lakeloop.exceptions import NotFoundError
+from operations.lineage.trace import trace_file, trace_table, trace_thing
 from tests.grouped_shops import SORTS, sales_of, shops_lake
 
 NAMES = [f"s{number:02d}" for number in range(30)]
@@ -67,6 +70,25 @@ def test_clusters_of_shops_from_their_first_month_to_a_later_one(
     assert set(second["first"]) == {"2024-02"} and len(second) == 32
     ids = {SORT_OF[name]: first.loc[name, "cluster"] for name in NAMES[:3]}
     assert second["cluster"].to_dict() == {name: ids[sort] for name, sort in moved.items()}
+
+    at_first = read_clusters(lake, point="2024-01")
+    assert (at_first.version, read_clusters(lake).version, at_first.left_out) == (
+        1,
+        2,
+        {"t1": rows.loc["t1", "left_out"]},
+    )
+    assert {one.number: len(one.things) for one in at_first.clusters} == {0: 10, 1: 10, 2: 10}
+    with pytest.raises(NotFoundError, match="there was no version of gold/clusters yet at 2023-12"):
+        read_clusters(lake, point="2023-12")
+
+    of_thing, of_table = trace_thing(lake, None, "s00"), trace_table(lake, CLUSTERS, 2)
+    assert [item.title for item in of_thing.items if item.kind == "file"] == ["sales/sales-2024-02.csv"]
+    assert of_thing.item("gold/clusters@2 s00").facts["cluster"] == f"{ids['toys']:.0f}" and not of_thing.gaps
+    assert {item.title for item in of_table.items if item.kind == "file"} == {
+        "sales/sales-2024-01.csv", "sales/sales-2024-02.csv"
+    }  # fmt: skip
+    of_file = {item.id for item in trace_file(lake, "sales-2024-01.csv").items}
+    assert "gold/clusters@1" in of_file and "gold/clusters@2" not in of_file
 
 
 def _centre(rows: "np.ndarray") -> tuple[list[str], list[float]]:
