@@ -1,4 +1,4 @@
-"""The pages as routes: /, /models/…, /runs/…, /decisions/…, /windows/…, /lineage/… and what they load."""
+"""The pages as routes: /, /models/…, /runs/…, /decisions/…, /windows/…, /clusters, /lineage/… and what they load."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from console.pages.challenge import challenge_values
+from console.pages.clusters import clusters_values
 from console.pages.counting import Counting
 from console.pages.map import map_page, values_json
 from console.pages.model import model_page, window_statistics
@@ -122,6 +123,14 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
                 return PlainTextResponse(str(problem), 404)
             kept = {"cache-control": "private, max-age=86400"}
             return Response(found.geojson, media_type="application/geo+json", headers=kept)
+
+    @router.get("/clusters")
+    def clusters() -> HTMLResponse:
+        """Which things are alike, where the contract says that they are clustered."""
+        try:
+            return html("clusters.html", **clusters_values(use_case))
+        except NotFoundError as problem:
+            return missing("Clusters", problem)
 
     @router.get("/services")
     async def answering() -> dict[str, bool]:
