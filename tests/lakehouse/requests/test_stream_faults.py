@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_sentence_and_loses_and_doubles_nothing(tmp_path: Pat
     for path in newer:
         path.rename(held / path.name)
     environment = {"PYTHON": sys.executable, "LOG": str(log), "ROOM": "60K", "PYTHONPATH": str(PROJECT)}
-    environment |= {"LAKELOOP_HOME": str(tmp_path)}
+    environment |= {"LAKELOOP_HOME": str(tmp_path), "LAKELOOP_SPARK_KEEP_SECONDS": "60"}
     run_in_own_mounts(tmp_path, environment)
     told = {name: (tmp_path / name).read_text().split() for name in ("first", "full", "fuller", "after")}
     assert {name: words[-1] for name, words in told.items()} == {"first": "0", "full": "1", "fuller": "1", "after": "0"}
