@@ -10,6 +10,7 @@ from console.cli.watch import Watch
 from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.clock import period_spans, read_clock
+from lakeloop.contract import Contract
 from lakeloop.contract.label import NO_LABEL
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
@@ -59,7 +60,12 @@ def play_of(use_case: UseCase, full: bool) -> Play:
     half = (len(there) + 1) // 2
     landed, later = there[:half], there[half:]
     played = later if full else later[:PERIODS_PLAYED]
-    return Play(landed, played, played[-1] + contract.truth_delay)
+    return Play(landed, played, played[-1] + _files_delay(contract))
+
+
+def _files_delay(contract: Contract) -> int:
+    """How late the truth lands of what is played; of a later period's truth the history ends before the last one."""
+    return contract.truth_delay - contract.ahead
 
 
 class Story:
@@ -127,7 +133,7 @@ class Story:
     def new_truth(self) -> None:
         """Later: the truth of the periods that were played arrives at once."""
         self._follow_what_runs("ingest", "retrain")
-        now, delay = read_clock(self._use_case).period, self._use_case.contract.truth_delay
+        now, delay = read_clock(self._use_case).period, _files_delay(self._use_case.contract)
         until = self._play.until if now < self._play.until else now + delay
         if until == now:  # truth comes without delay here, so all of it has come
             return

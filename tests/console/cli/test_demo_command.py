@@ -6,12 +6,14 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
+from console.cli.demo_story import Play, play_of
 from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.ledger import write_records
 from lakeloop.clock import moment_of_now, read_clock, set_clock
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
+from tests.shops import shops_in
 from tests.use_case_copies import copy_insurance
 
 
@@ -44,6 +46,10 @@ def test_a_use_case_of_the_wall_clock_is_played_with_a_simulated_one_and_the_fir
     first, *_ = stopped.output.splitlines()
     assert "The contract says `clock: wall`" in first and "plays insurance with a simulated clock" in first
     assert (read_clock(real).kind, read_clock(real).period) == ("simulated", 0), "whatever command comes next"
+
+
+def test_a_history_whose_truth_is_its_own_later_rows_ends_with_its_last_file(tmp_path: Path) -> None:
+    assert play_of(shops_in(tmp_path, years=4, shops=5), full=False) == Play((0, 1), (2, 3), until=3)
 
 
 def test_a_home_with_real_deliveries_is_not_played(real: UseCase) -> None:
