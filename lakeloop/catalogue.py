@@ -83,8 +83,8 @@ def _requirements(contract: Contract) -> Iterator[tuple[str, str]]:
         bounds = {"above": check.above, "below": check.below if check.gap_below is None else check.gap_below}
         yield check.title + where, ", ".join(f"{k} {v:g}" for k, v in bounds.items() if v is not None)
     yield "better than an answer that knows no row", "beyond chance" if gate.beats_naive else "not asked"
-    if contract.label.naive is not None and gate.beats_naive:
-        yield f"better than `{contract.label.naive}` as it is", "beyond chance"
+    if contract.persistence is not None and gate.beats_naive:
+        yield f"better than {contract.persistence.in_words}", "beyond chance"
     yield "compared with the champion by", gate.decides
 
 
@@ -107,9 +107,14 @@ def _label_text(contract: Contract) -> str:
         return f"{heading}those of the columns of `{label.source}` that say yes; a row may have several, or none."
     return (
         f"{heading}{'derived from' if label.classes else 'the number in'} `{label.source}.{label.column}`"
-        f"{f', computed as `{label.made}`' if label.made else ''}{_in_parts(contract)} "
+        f"{f', computed as `{label.made}`' if label.made else ''}{_later(contract)}{_in_parts(contract)} "
         f"({label.truth.description}; allowed: {label.truth.allowed})."
     )
+
+
+def _later(contract: Contract) -> str:
+    """Of a later period by how many."""
+    return f", {contract.ahead} {contract.period}{'' if contract.ahead == 1 else 's'} later" if contract.ahead else ""
 
 
 def _label_table(contract: Contract) -> str:

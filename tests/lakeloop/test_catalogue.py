@@ -41,3 +41,9 @@ def test_named_checks_and_a_number_are_told_too() -> None:
     assert "| interval_coverage on eval | above 0.7, below 0.9 |" in text
     assert "| mean_absolute_error gap over workday on eval | below 60 |" in text
     assert "answer where an input is unusual" in text
+
+
+def test_a_label_of_a_later_period_and_what_it_has_to_beat_are_told() -> None:
+    text = catalogue_markdown(load_contract(USE_CASES["shops"] / "shops" / "contract.yaml"))
+    assert "derived from `accounts.turnover`, 1 year later (Turnover of the year" in text
+    assert "| better than `turnover` as it is | beyond chance |" in text
