@@ -9,6 +9,8 @@ from pyspark.sql import SparkSession
 from lakehouse.read.as_of import Points
 from lakehouse.read.point_in_time import features_as_of
 from lakeloop.clock import set_clock
+from operations.lineage.graph import LineageDraft
+from operations.lineage.lake_side import add_gold
 from tests.lakes import OwnLake, own_lake
 from tests.shops import shops_in
 
@@ -63,6 +65,12 @@ def test_the_next_years_row_is_a_rows_truth_whenever_and_however_it_comes(lake: 
         key: ("features and label", value[1]) if (value := labelled(lake).get(key)) else ("features", None)
         for key in known("2012")
     }
+
+    draft = LineageDraft()
+    found = draft.finish(add_gold(draft, lake, "gold/training", lake.versions()["gold/training"]))
+    files = {item.title for item in found.items if item.kind == "file"}
+    assert files == {f"accounts/accounts-{name}.csv" for name in ("2010", "2011", "2011.v2", "2012")}
+    assert "silver/ahead" in {item.title.partition("@")[0] for item in found.items} and not found.gaps
 
     summary = lake.rows("gold/monthly").set_index("year")
     assert summary.loc["2010", "turnover_ahead_mean"] == pytest.approx((84 + 130 + 60) / 3)
