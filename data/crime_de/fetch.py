@@ -17,12 +17,15 @@ PACKAGE = "if_license_plates_could_talk"
 REMEDY = "the package if-license-plates-could-talk is not installed; `make data` installs it"
 FIRST, LAST = 2013, 2020
 ENDS = "__________"
+SHAPES, LAND = "districts.geojson", 4
+"""The map's file, and what marks the shapes of land in the package's table; the others are water."""
 TABLES = {  # source -> the table, how many years its figures are older than the year they are delivered in
     "people": ("population/12411-05-01-4.csv", 1),
     "land": ("population/AI002-1.csv", 1),
     "schools": ("education/AI-N-06.csv", 1),
     "cars": ("cars/46251-01-02-4.csv", 0),
 }
+SHAPEFILE = "geo/shapefiles/VG250_KRS3/VG250_KRS.shp"
 INCOME, INCOME_IS_OLDER = "income/82411-01-03-4.csv", 2
 POLICE_COLUMNS = {  # of the workbook, by position; the names are those that later years have
     0: "Schluessel", 2: "Gemeindeschluessel", 4: "Stadt-/Landkreis", 5: "erfasste Faelle", 6: "HZ nach Zensus",
@@ -45,6 +48,7 @@ def fetch(source: str, period: str, folder: Path) -> None:
         _crimes(year, raw / "crime" / "bka" / period, folder)
     elif source == "districts":
         _write(folder / f"districts-{year}.json", {"as_of": year, "districts": _districts(package)})
+        _write(folder / SHAPES, {"type": "FeatureCollection", "features": _shapes(package)})
     elif source == "income":
         rows = _rows_of_year(raw / INCOME, year - INCOME_IS_OLDER)
         found = [{"district": row[1], "income": row[4], "of": row[0]} for row in rows]
@@ -98,8 +102,7 @@ def _districts(package: Path) -> list[dict[str, object]]:
     import shapefile  # of the same group of packages
 
     found: dict[str, dict[str, object]] = {}
-    folder = package / "geo" / "shapefiles" / "VG250_KRS3"
-    with shapefile.Reader(dbf=str(folder / "VG250_KRS.dbf"), encoding="utf-8") as table:
+    with shapefile.Reader(str(package / SHAPEFILE), encoding="utf-8") as table:
         for record in table.iterRecords():
             district = str(record["AGS"])
             found[district] = {
@@ -107,6 +110,21 @@ def _districts(package: Path) -> list[dict[str, object]]:
                 "state": STATES[int(district[:2]) - 1],
             }  # fmt: skip
     return list(found.values())
+
+
+def _shapes(package: Path) -> list[dict[str, object]]:
+    import shapefile
+
+    with shapefile.Reader(str(package / SHAPEFILE), encoding="utf-8") as table:
+        return [
+            {
+                "type": "Feature",
+                "properties": {"AGS": one.record["AGS"], "GEN": one.record["GEN"]},
+                "geometry": one.shape.__geo_interface__,
+            }
+            for one in table.iterShapeRecords()
+            if int(one.record["GF"]) == LAND
+        ]
 
 
 def _write(path: Path, document: object) -> None:
