@@ -93,10 +93,11 @@ class Origins:
         names = [name for name in contract.sources if column in contract.silver_columns(name)]
         if contract.joins and column in contract.features:  # the base's table has it too, from where it came
             names = [contract.source_of(column)]
+        asked = column in self._request_columns
         if contract.ahead and column == contract.label.truth_column:
             column, names = contract.label.column, [contract.label.source]
         origins = [self._origin(f"silver/{name}", name, column, "files") for name in names if name in self._came]
-        if STREAM in self._came and column in self._request_columns:
+        if STREAM in self._came and asked:
             origins.append(self._origin(PREDICTIONS_TABLE, STREAM, column, "requests"))
         return tuple(origins)
 
