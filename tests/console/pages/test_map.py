@@ -42,11 +42,16 @@ def test_the_page_is_small_and_says_what_the_index_is(harvests: UseCase) -> None
         assert wrong.status_code == 404 and "there are: index, truth" in wrong.text
 
 
-def test_without_a_file_of_shapes_the_page_says_so_and_has_the_table(tmp_path: Path, browser: Browser) -> None:
+def test_without_a_file_of_shapes_the_page_says_so(tmp_path: Path) -> None:
     use_case = harvests_home(tmp_path, shapes=False)
     with TestClient(pages(use_case.settings, use_case.contract)) as client:
         assert "there is no such file in" in client.get("/map").text
         assert client.get("/map/shapes.json").status_code == 404
+
+
+@pytest.mark.long
+def test_without_a_file_of_shapes_the_table_is_there(tmp_path: Path, browser: Browser) -> None:
+    use_case = harvests_home(tmp_path, shapes=False)
     with served(pages(use_case.settings, use_case.contract)) as url, watched(browser) as opened:
         page = opened(f"{url}/map", 390)
         expect(page.locator("#table tbody tr")).to_have_count(PLACES)
@@ -71,7 +76,7 @@ def touch(page: Page, number: int) -> None:
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.long), 390])
 def test_places_are_coloured_and_one_is_looked_at(harvests: UseCase, browser: Browser, width: int) -> None:
     with served(pages(harvests.settings, harvests.contract)) as url, watched(browser) as opened:
         page = opened(f"{url}/map", width)
@@ -97,6 +102,7 @@ def test_places_are_coloured_and_one_is_looked_at(harvests: UseCase, browser: Br
         assert "mm to the year before" in (page.locator("#place-now").text_content() or "")
 
 
+@pytest.mark.long
 def test_everything_is_reached_by_the_keyboard(harvests: UseCase, browser: Browser) -> None:
     with served(pages(harvests.settings, harvests.contract)) as url, watched(browser) as opened:
         page = opened(f"{url}/map?of=mean.soil&period=2016&place={place_key(3)}", 1280)
