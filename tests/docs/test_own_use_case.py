@@ -45,8 +45,9 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     command.write_text(f"#!{sys.executable}\nfrom console.cli import main\nmain()\n")
     command.chmod(0o755)
     ports = free_ports(len(PORTS))
+    inherited = {name: value for name, value in os.environ.items() if name != "LAKELOOP_SPARK_KEEP_SECONDS"}
     environment = {
-        **os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
+        **inherited, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
         "LAKELOOP_HOME": str(folder / "home"), "LAKELOOP_USE_CASES": str(folder / "data"),
         "JDK_JAVA_OPTIONS": FIRST_COMPILER,
         **{f"LAKELOOP_{name}_PORT": str(port) for name, port in zip(PORTS, ports, strict=True)},

@@ -31,9 +31,10 @@ ONE_SPLIT = {
 
 @pytest.fixture(scope="package", autouse=True)
 def spark_as_users_have_it() -> Iterator[None]:
-    """Spark compiles its plans; nothing else of what other tests leave out is seen in what a command does."""
+    """Spark compiles its plans, and a home's commands share one as long as they do where nobody says otherwise."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", FIRST_COMPILER)
+        patch.delenv("LAKELOOP_SPARK_KEEP_SECONDS")
         yield
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 
 def lakeloop(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
-    return lakeloop_in(home, LAKELOOP_SPARK_KEEP_SECONDS="60")(*args)
+    return lakeloop_in(home)(*args)
 
 
 @pytest.fixture(scope="module")

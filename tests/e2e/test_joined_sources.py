@@ -60,10 +60,7 @@ def test_base_and_joined_features_go_from_files_to_an_answer(tmp_path: Path) -> 
     use_case = weather_use_case(tmp_path / "home", "areas", "weather")
     deliver_all(use_case)
     home = use_case.settings.home
-    run = lakeloop_in(
-        home, LAKELOOP_USE_CASE="rides", LAKELOOP_USE_CASES=str(use_case.settings.use_cases),
-        LAKELOOP_SPARK_KEEP_SECONDS="60",
-    )  # fmt: skip
+    run = lakeloop_in(home, LAKELOOP_USE_CASE="rides", LAKELOOP_USE_CASES=str(use_case.settings.use_cases))
     taken = run("lake", "ingest")
     assert taken.returncode == 0, taken.stderr
     rows = DeltaTable(use_case.table("silver/rides")).to_pandas()

@@ -36,7 +36,6 @@ def environment(home: Path) -> dict[str, str]:
     return {
         **os.environ,
         "LAKELOOP_HOME": str(home),
-        "LAKELOOP_SPARK_KEEP_SECONDS": "60",
         "LAKELOOP_USE_CASE": "churn",
         "LAKELOOP_USE_CASES": str(PROJECT / "tests" / "use_cases"),
     }

@@ -25,7 +25,6 @@ def test_tickets_go_from_files_to_answers_and_their_truth_tells_how_right_they_w
     environment = {
         **os.environ,
         "LAKELOOP_HOME": str(tmp_path),
-        "LAKELOOP_SPARK_KEEP_SECONDS": "60",
         "LAKELOOP_USE_CASE": "tickets",
         "LAKELOOP_USE_CASES": str(PROJECT / "tests" / "use_cases"),
     }

@@ -87,7 +87,7 @@ class Story(Lake):
         return decided
 
     def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
-        return lakeloop_in(self.settings.home, LAKELOOP_SPARK_KEEP_SECONDS="60")(*args)
+        return lakeloop_in(self.settings.home)(*args)
 
     def run_of(self, candidate: ScoredCandidate) -> RunRecord:
         return load_run(self, candidate.run_id)

@@ -83,8 +83,7 @@ class Home:
     def run(self, moment: str, *arguments: object) -> str:
         settings = self.use_case.settings
         told = {
-            "LAKELOOP_USE_CASES": str(settings.use_cases), "LAKELOOP_USE_CASE": "calls",
-            "LAKELOOP_SPARK_KEEP_SECONDS": "180", "LAKELOOP_NOW": moment,
+            "LAKELOOP_USE_CASES": str(settings.use_cases), "LAKELOOP_USE_CASE": "calls", "LAKELOOP_NOW": moment,
         }  # fmt: skip
         done = lakeloop_in(settings.home, **told)(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
