@@ -90,7 +90,7 @@ def test_up_waits_until_every_service_is_healthy(home: Settings) -> None:
     assert shown.returncode == 0 and "stopped" not in shown.stdout and f":{home.gateway_port}" in shown.stdout
     told = json.loads(run_in(home)("status", "--json").stdout)["use_cases"]
     assert {one["name"]: one["state"] for one in told} == {
-        "half": "refused", "insurance": "degraded", "stays": "degraded",  # nothing is pushed yet
+        "half": "refused", "insurance": "no model", "stays": "no model",  # nothing is pushed yet
     }  # fmt: skip
     assert "more: `lakeloop contract check -u half`)" in told[0]["problem"] and "not compiled" not in str(told)
 
