@@ -170,6 +170,20 @@ def drivers(folder: Path, model: Drivers | None = None) -> None:
     tf2.saved_model.save(model, str(folder), signatures=function)
 
 
+def renamed_drivers(folder: Path) -> None:
+    """A model of the first use case's features that names three classes of another contract."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = {name: tf.placeholder(tf.float32, [None], name=name) for name in Drivers.features}
+        scores = tf.nn.softmax(tf.stack([fed["age"], fed["miles"], fed["power"]], 1))
+        answered = {"probabilities": scores, "class_id": tf.argmax(scores, 1)}
+        examples = tf.placeholder(tf.string, [None], name="examples")
+        rows = tf.reshape(tf.shape(examples), [1])
+        classes = tf.tile(tf.constant([["small", "middle", "large"]]), tf.concat([rows, [1]], 0))
+        named = {"classes": classes, "scores": tf.ones(tf.concat([rows, [3]], 0)) / 3}
+        signatures = {"serving_default": (fed, answered, PREDICT), "classify": ({"inputs": examples}, named, CLASSIFY)}
+        write(folder, session, signatures)
+
+
 def trips(folder: Path) -> None:
     """The trips' model: as sure as the fare is high, and it tells which companies it learnt."""
     inputs = {"fare": tf.float32, "seconds": tf.int64, "seats": tf.int64, "night": tf.int64, "shared": tf.int64,
@@ -309,6 +323,7 @@ def main(root: Path) -> None:
     drivers(root / "odd_drivers" / "1", Drivers(odd_age=66.0))
     drivers(root / "turned_drivers" / "1", Drivers(steepness=-0.02))
     drivers(root / "tardy_drivers" / "1", TardyDrivers())
+    renamed_drivers(root / "renamed_drivers" / "1")
     trips(root / "trips" / "1")
     decided_trips(root / "decided_trips" / "1")
     rentals(root / "rentals" / "1")

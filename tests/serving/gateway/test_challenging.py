@@ -215,8 +215,9 @@ def test_a_challenger_is_promoted_by_itself_and_no_client_sees_a_failure(trying:
         ("odd_drivers", {"age": 66}, r"\d+ of \d+ rows got no answer from it, more than 5 %"),
         ("turned_drivers", {}, r"[\d.]+ % of \d+ answers were as the champion's, below 90%"),
         ("half_plus", {}, r"version \d+ was trained on x, which the contract has no more"),
+        ("renamed_drivers", {}, r"version \d+ answers the classes small, middle, large, the contract has"),
     ],
-    ids=["no answers", "other answers", "other columns"],
+    ids=["no answers", "other answers", "other columns", "other classes"],
 )
 def test_a_challenger_is_aborted_by_itself_in_the_shadow(
     trying: Trying, monitor: None, model: str, asked: dict[str, Any], why: str
