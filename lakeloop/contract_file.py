@@ -16,6 +16,7 @@ from lakeloop.contract.decision_threshold import nearest
 from lakeloop.contract.elsewhere import FETCH_FUNCTION
 from lakeloop.contract.features import FEATURES_FILE
 from lakeloop.contract.model import NO_KIND
+from lakeloop.contract.place import SHAPES_FILE
 from lakeloop.contract.production import RULES
 from lakeloop.contract.section import NAME, PYTHON_FILE, UNQUOTED, sequences_as_tuples, some
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
@@ -26,6 +27,7 @@ MEANT = {
     NAME: "a name is of lower-case letters, digits and `_`, and begins with a letter, such as `braking_distance`",
     RULES: "write FILE.py:FUNCTION, a file beside the contract and a function in it, such as `rules.py:answer`",
     PYTHON_FILE: "write the name of a Python file beside the contract, such as `generator.py`",
+    SHAPES_FILE: "write the name of a GeoJSON file, such as `districts.geojson`",
 }
 """What the patterns of a contract's texts stand for."""
 

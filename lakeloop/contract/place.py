@@ -8,6 +8,8 @@ from lakeloop.contract.expression import read_expression
 from lakeloop.contract.section import Name, Section, Text, mistake, unless
 from lakeloop.exceptions import ExpressionError
 
+SHAPES_FILE = r"^[\w-][\w.-]*\.(geojson|json)$"
+
 
 class PlaceIndex(Section):
     """A number that places are ranked by, 0 to 100 in each period. `formula`: an expression over a place's means and
@@ -38,7 +40,7 @@ class Place(Section):
     """
 
     column: Name | None = None
-    shapes: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(geojson|json)$")] | None = None
+    shapes: Annotated[str, Field(pattern=SHAPES_FILE)] | None = None
     key: Text | None = None
     name: Text | None = None
     longitude: Name | None = None

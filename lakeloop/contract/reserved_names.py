@@ -41,11 +41,13 @@ SOURCES = ("deliveries", "rejects", "mended", "requests", "predictions")
 """Tables of bronze and silver that stand beside those of the sources."""
 SOURCES_OF_JOINS = ("waiting",)
 """Tables that only a use case with joined sources has."""
+SOURCES_OF_AHEAD = ("ahead",)
+"""Tables that only a use case has whose truth is of a later period."""
 ANSWERED_NUMBERS = ("lower", "upper")
 """Columns of silver/predictions where a number is predicted."""
 PATHS = (
-    "alerts", "dashboard", "decisions", "docs", "explain", "features", "health", "lineage", "login", "logout",
-    "map", "metrics", "models", "page", "ping", "predict", "runs", "services", "static", "windows",
+    "alerts", "clusters", "dashboard", "decisions", "docs", "explain", "features", "health", "lineage", "login",
+    "logout", "map", "metrics", "models", "page", "ping", "predict", "runs", "services", "static", "windows",
 )  # fmt: skip
 """How paths of gateway and monitor begin that are of no use case: one called so would be in their way."""
 
@@ -56,10 +58,6 @@ def of_use_case(name: str) -> str:
         return ""
     others = ", ".join(path for path in PATHS if path != name)
     return f"is a path of the gateway or the monitor itself, as are {others}"
-
-
-SOURCES_OF_AHEAD = ("ahead",)
-"""Tables that only a use case has whose truth is of a later period."""
 
 
 def of_feature(name: str, class_names: Iterable[str], logged: bool) -> str:

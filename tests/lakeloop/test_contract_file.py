@@ -331,7 +331,8 @@ def test_what_the_tables_keep_for_themselves_is_known_to_the_contract() -> None:
     kept = f"{predictions}, {request_lines.record_fields(load_contract(GOOD))}"
     own = re.findall(r"(?:^|, )([a-z]\w*) (?:string|int|double|timestamp|array)\b", kept)
     assert {*own, "line"} == {*reserved_names.PREDICTIONS}
-    assert {*performance.COUNTS, *performance.RATES, "model_version"} == set(reserved_names.PERFORMANCE)
+    compared = {*performance.PERSISTED, *performance.PERSISTENCE_RATE}
+    assert {*performance.COUNTS, *performance.RATES, *compared, "model_version"} == set(reserved_names.PERFORMANCE)
     assert points.AS_OF in reserved_names.POINTS
     scored = _columns(load_contract(GOOD))
     assert all(f"{name} " in scored or f"`{name}` " in scored for name in reserved_names.SCORES)
