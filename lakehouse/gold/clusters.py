@@ -108,7 +108,8 @@ def _make(lake: Lake, terms: Clusters, source: str, version: int) -> ClusterRepo
     last = rows.agg(sf.max(period)).collect()[0][0]
     if last is None:
         raise ClusteringError(f"{source} has no rows")
-    first = contract.period_name(max(0, contract.period_number(last) - terms.periods + 1))
+    newest = contract.period_number(last)  # below 0 where all rows are from before the contract's start
+    first = contract.period_name(max(min(0, newest), newest - terms.periods + 1))
     counted = rows.where(sf.col(period).between(first, last))
     found = without_gaps(read_values(counted, terms), terms)
     check_enough(found, terms)
@@ -187,12 +188,16 @@ def _facts(terms: Clusters, made: Clustering, periods: tuple[str, str], version:
 
 def _notices(found: ThingValues, terms: Clusters) -> list[str]:
     said = [f"`{name}` is the same for all of `{terms.of}`, and tells none apart" for name in constant_columns(found)]
-    for what, some in (("left out: ", found.left_out), ("has a gap that got the mean of the others: ", found.imputed)):
+    for what, some in (("left out: ", found.left_out), ("with the mean of all for what is missing: ", _gaps(found))):
         if some:
             thing, why = next(iter(sorted(some.items())))
-            said.append(f"{len(some):,} of `{terms.of}` {what}{thing}, {why if isinstance(why, str) else why[0]}"
-                        f"{', …' if len(some) > 1 else ''}")  # fmt: skip
+            more = ", …" if len(some) > 1 else ""
+            said.append(f"{len(some):,} of `{terms.of}` {what}{thing}, {why}{more}")
     return said
+
+
+def _gaps(found: ThingValues) -> dict[str, str]:
+    return {thing: ", ".join(f"`{name}`" for name in names) for thing, names in found.imputed.items()}
 
 
 def clusters_table(contract: Contract, terms: Clusters) -> SmallTable:

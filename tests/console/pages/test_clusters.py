@@ -1,38 +1,24 @@
 """The page of clusters: drawn, as numbers, and who is in which."""
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
 
 from console.report.cluster_figures import centres
-from lakehouse.gold.clustering import Clustering, ThingValues
-from lakehouse.gold.clusters import cluster_rows, clusters_table
 from lakehouse.read.clusters import read_clusters
-from lakehouse.storage.small_tables import replace_rows
-from lakeloop.contract import Clusters, Contract
+from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from tests.browser import served, watched
+from tests.clustered_garages import clustered_garages
 from tests.console.pages.conftest import pages
 
 TELEPHONE = 390
-TERMS = Clusters(of="garage", columns=("age", "power"), count=2)
 
 
 @pytest.fixture
 def clustered(settings: Settings, contract: Contract) -> UseCase:
-    """A table of six garages in two clusters and one left out, as the ingest writes it."""
-    use_case = UseCase(settings, contract.model_copy(update={"clusters": TERMS}))
-    values = np.array([[20.0, 200], [22, 210], [21, 190], [60, 80], [62, 70], [61, 75]])
-    found = ThingValues(tuple("abcdef"), TERMS.columns, values, {"g": "it has no value of `age`"}, {})
-    scaled = found.standardised(values)
-    middles = np.array([scaled[:3].mean(axis=0), scaled[3:].mean(axis=0)])
-    made = Clustering(np.array([0, 0, 0, 1, 1, 1]), middles, np.zeros(6), 0.97, {2: 0.97})
-    facts = {"clusters": 2, "silhouette": 0.97, "first": "2023-01", "last": "2023-01", "silver_version": 1,
-             "contract_sha256": TERMS.sha256}  # fmt: skip
-    replace_rows(use_case, clusters_table(contract, TERMS), cluster_rows("garage", found, made, [3, 1], facts))
-    return use_case
+    return clustered_garages(settings, contract)
 
 
 def test_a_centre_is_drawn_by_how_far_it_lies_off_and_told_in_its_unit(clustered: UseCase) -> None:
