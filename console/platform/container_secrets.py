@@ -2,7 +2,7 @@
 
 Airflow's are the same that `lakeloop up` makes; beside them those of the services that only containers have. All
 stand in `deploy/secrets`, which git ignores. The containers that read them run as the user who owns them: the file
-`.env` beside docker-compose.yml names that user.
+`.env` beside docker-compose.yml names that user, and how many cores a container may have on this machine.
 """
 
 import json
@@ -26,6 +26,7 @@ OTHERS = ("prometheus", "alertmanager")
 """Their images run as a user of their own, who must read their token: what keeps others out is the folder's mode."""
 FIRST_USER = 1000
 """Who owns the files where root made them: containers never run as root."""
+MOST_CORES = 4
 
 
 def ensure_container_secrets(settings: Settings) -> Path:
@@ -52,6 +53,9 @@ def ensure_container_secrets(settings: Settings) -> Path:
 def ensure_owner(folder: Path, env_file: Path) -> tuple[int, int]:
     """Make the containers' user the owner of the secrets, and name that user in `env_file` unless it is there.
 
+    Beside it stands how many of this machine's cores the scheduler and Spark's worker may have: an engine refuses more
+    than there are.
+
     Gives the user's and the group's number: this process's, or 1000 where this process is root's.
     """
     owner = (os.getuid(), os.getgid()) if os.getuid() else (FIRST_USER, FIRST_USER)
@@ -59,7 +63,8 @@ def ensure_owner(folder: Path, env_file: Path) -> tuple[int, int]:
         for path in (folder, *folder.iterdir()):
             os.chown(path, *owner)
     if not env_file.exists():
-        write_text(env_file, f"LAKELOOP_UID={owner[0]}\nLAKELOOP_GID={owner[1]}\n")
+        cores = min(os.cpu_count() or 1, MOST_CORES)
+        write_text(env_file, f"LAKELOOP_UID={owner[0]}\nLAKELOOP_GID={owner[1]}\nLAKELOOP_CORES={cores}\n")
     return owner
 
 

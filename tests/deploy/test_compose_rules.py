@@ -113,3 +113,11 @@ def test_the_user_and_the_use_case_are_the_variables_that_can_be_set(compose: Co
     assert other["gateway"]["build"]["args"]["UID"] == "1234"
     assert other["gateway"]["environment"]["LAKELOOP_USE_CASE"] == "churn"
     assert {s["user"] for s in compose["services"].values()} == {"1000:1000", "65534:65534"}
+
+
+def test_no_container_wants_more_cores_than_the_machine_has(compose: Compose) -> None:
+    def most(services: Compose) -> float:
+        return max(float(s["deploy"]["resources"]["limits"]["cpus"]) for s in services.values())
+
+    assert most(compose["services"]) == 4
+    assert most(read_compose(LAKELOOP_CORES="2")["services"]) == 2

@@ -67,7 +67,8 @@ def test_the_user_who_owns_them_is_the_containers_user(folder: Path, tmp_path: P
     env_file = tmp_path / ".env"
     user, group = ensure_owner(folder, env_file)
     assert user and group  # never root's
-    assert env_file.read_text() == f"LAKELOOP_UID={user}\nLAKELOOP_GID={group}\n"
+    cores = min(os.cpu_count() or 1, 4)  # an engine refuses more than the machine has
+    assert env_file.read_text() == f"LAKELOOP_UID={user}\nLAKELOOP_GID={group}\nLAKELOOP_CORES={cores}\n"
     assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()} == {(user, group)}
     assert user == (os.getuid() or 1000)
     env_file.write_text("LAKELOOP_UID=5\n")
