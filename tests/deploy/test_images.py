@@ -72,6 +72,13 @@ def test_what_is_shipped_runs_as_a_numbered_user_and_has_no_compiler(
     assert not re.search(r"\b(g\+\+|gcc|build-essential|make)\b", runs)
 
 
+def test_every_builder_can_build_it(made: dict[str, dict[str, Any]]) -> None:
+    """Engines without BuildKit, as Debian's, know no mounts, and build every stage above the one that is asked for."""
+    assert not [rest for stage in made.values() for _, rest in stage["does"] if "--mount" in rest]
+    order = list(made)
+    assert order.index("s3") < order.index("build")  # one program is not to wait for both environments
+
+
 def test_no_stage_forbids_bytecode(made: dict[str, dict[str, Any]]) -> None:
     assert not [rest for stage in made.values() for _, rest in stage["does"] if "DONTWRITEBYTECODE" in rest]
 
