@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Health of TensorFlow Serving, in whose image there is bash and nothing that speaks HTTP.
-# Usage: healthy.sh http://HOST:PORT FILE     exit 0: each model of the config file is served, 1: one is not
+# Usage: healthy.sh http://HOST:PORT FILE|MODEL     exit 0: each model of the config file, or the one that is named, is
+# served; 1: one is not
 # The file lists models with a pushed version alone. With none it is an empty list, and there is nothing to ask.
 set -euo pipefail
 address=${1#http://}
-names=$(sed -n 's/^ *name: "\(.*\)"$/\1/p' "$2")
+case $2 in
+  */*) names=$(sed -n 's/^ *name: "\(.*\)"$/\1/p' "$2") ;;
+  *) names=$2 ;;
+esac
 
 for name in $names; do
   exec 3<>"/dev/tcp/${address%:*}/${address#*:}"

@@ -79,6 +79,11 @@ def test_every_builder_can_build_it(made: dict[str, dict[str, Any]]) -> None:
     assert order.index("s3") < order.index("build")  # one program is not to wait for both environments
 
 
+def test_the_model_images_health_is_that_of_its_model(made: dict[str, dict[str, Any]]) -> None:
+    (health,) = [rest for word, rest in made["model"]["does"] if word == "HEALTHCHECK"]
+    assert health.endswith(r'healthy.sh http://127.0.0.1:8501 \"${MODEL_NAME}\""]')  # a folder is no list of models
+
+
 def test_no_stage_forbids_bytecode(made: dict[str, dict[str, Any]]) -> None:
     assert not [rest for stage in made.values() for _, rest in stage["does"] if "DONTWRITEBYTECODE" in rest]
 

@@ -47,7 +47,7 @@ def test_a_component_of_airflow_is_as_the_api_server_says() -> None:
         assert "says nothing" in problem(f"{url}/list", "scheduler")
 
 
-def ask_models(url: str, config: Path) -> "subprocess.CompletedProcess[str]":
+def ask_models(url: str, config: Path | str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["bash", HEALTHY_SH, url, config], capture_output=True, text=True, check=False, timeout=240)
 
 
@@ -69,3 +69,9 @@ def test_the_model_server_is_well_if_it_serves_what_is_pushed(tmp_path: Path) ->
     with answering({"/v1/models/risk": (200, AVAILABLE)}) as url:
         refused = ask_models(url, config)
         assert refused.returncode == 1 and "stays is not served" in refused.stderr
+
+
+def test_the_model_image_asks_for_its_one_model_by_name() -> None:
+    with answering({"/v1/models/risk": (200, AVAILABLE)}) as url:
+        assert ask_models(url, "risk").returncode == 0
+        assert ask_models(url, "stays").returncode == 1
