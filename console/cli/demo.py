@@ -24,7 +24,8 @@ def demo_command(
     """Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.
 
     Periods are drawn by the use case's generator, or replayed from its history: the first half of it is landed, the
-    rest played as production. Starts the platform; a story that was interrupted goes on where it was.
+    rest played as production. Starts the platform, unless LAKELOOP_AIRFLOW_URL names one that runs, as in containers; a
+    story that was interrupted goes on where it was.
     """
     case = open_use_case(use_case)
     if not case.contract.plays_periods:
@@ -49,13 +50,19 @@ def demo_command(
             "by the real time.",
             soft_wrap=True,
         )
-    chapter("The platform starts")
-    up_command(use_case=use_case)
+    elsewhere = case.settings.airflow_url
+    if elsewhere:
+        chapter(f"The platform runs already: Airflow at {elsewhere}")
+    else:
+        chapter("The platform starts")
+        up_command(use_case=use_case)
     story = Story(case, played, ask)
     story.history()
     story.production()
     story.new_truth()
     story.end(time.monotonic() - started)
+    if elsewhere:
+        return
     if keep:
         console.print(f"\nThe platform stays up. Stop it:  .venv/bin/lakeloop down --use-case {case.name}")
     else:

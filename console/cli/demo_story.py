@@ -73,7 +73,8 @@ class Story:
 
     def __init__(self, use_case: UseCase, play: Play, ask: bool) -> None:
         self._use_case, self._play = use_case, play
-        self._airflow = AirflowRuns(with_airflow(use_case.settings).model_copy(update={"airflow_user": DEMO_USER}))
+        reached = use_case.settings if use_case.settings.airflow_url else with_airflow(use_case.settings)
+        self._airflow = AirflowRuns(reached.model_copy(update={"airflow_user": DEMO_USER}))
         self._watch = Watch(self._airflow, self._wait_for_you if ask else self._answer)
         self._deploying: DagRun | None = None
 

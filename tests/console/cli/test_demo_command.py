@@ -13,6 +13,7 @@ from lakeloop.clock import moment_of_now, read_clock, set_clock
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
+from tests.ports import free_port
 from tests.shops import shops_in
 from tests.use_case_copies import copy_insurance
 
@@ -58,3 +59,11 @@ def test_a_home_with_real_deliveries_is_not_played(real: UseCase) -> None:
     refused = CliRunner().invoke(app, ["demo"], env=environment(real))
     assert "has taken in files of insurance by the wall clock" in str(refused.exception)
     assert read_clock(real).is_wall
+
+
+def test_a_platform_that_runs_elsewhere_is_played_on_and_not_started(use_case: UseCase) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    stopped = CliRunner().invoke(app, ["demo"], env=environment(use_case) | {"LAKELOOP_AIRFLOW_URL": nobody})
+    assert isinstance(stopped.exception, LakeloopError) and nobody in str(stopped.exception)
+    assert f"The platform runs already: Airflow at {nobody}" in stopped.output
+    assert not (use_case.settings.home / "airflow").exists(), "nothing was started"
