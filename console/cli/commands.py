@@ -274,7 +274,9 @@ COMMANDS = {
     ),
     "lineage file": Command("lineage", "From a delivered file on to the tables and models that were made of it."),
     "lineage run": Command("lineage", "From a run back to its data and its event, and on to what it made."),
-    "lineage affected-by": Command("lineage", "Name every model and prediction that a bad delivery has touched."),
+    "lineage affected-by": Command(
+        "lineage", "Name the clusters, models and predictions that a bad delivery has touched."
+    ),
     "window list": Command("window", "List the periods that `lakeloop drift` has measured."),
     "window statistics": Command(
         "window",

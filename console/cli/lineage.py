@@ -122,7 +122,7 @@ def affected_by_command(
     ] = None,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Name every model and prediction that a bad delivery has touched."""
+    """Name the clusters, models and predictions that a bad delivery has touched."""
     case = open_use_case(use_case)
     found = affected_by(case, path)
     if as_json:
@@ -190,6 +190,8 @@ def _show_affected(found: Affected) -> None:
     console.print(f"sha256 {found.sha256}", style=DIM)
     for gap in found.gaps:
         console.print(gap, soft_wrap=True)
+    if found.clusters:
+        console.print(f"in {CLUSTERS} at version {', '.join(map(str, found.clusters))}", soft_wrap=True)
     if not found.gold_versions:
         console.print("no version of gold/training has a row with values from it")
         return

@@ -1,4 +1,4 @@
-"""What a bad delivery has touched: versions of gold, models, decisions and predictions."""
+"""What a bad delivery has touched: versions of gold, clusters, models, decisions and predictions."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +15,7 @@ from lakeloop.frozen_model import FrozenModel
 from lakeloop.use_case import UseCase
 from operations.joined_rows import keys_that_met
 from operations.lineage import request_side
+from operations.lineage.cluster_side import clusters_with
 from operations.lineage.deliveries import GoldWith, find_deliveries, gold_with
 from operations.lineage.lake_side import TAKEN
 from operations.lineage.pipeline_side import manifest_of
@@ -57,6 +58,7 @@ class Affected(FrozenModel):
     state: str
     rows: int
     gold_versions: tuple[int, ...] = ()
+    clusters: tuple[int, ...] = Field((), description="versions of gold/clusters with values from the delivery")
     models: tuple[AffectedModel, ...] = ()
     gaps: tuple[str, ...] = ()
 
@@ -81,7 +83,8 @@ def affected_by(use_case: UseCase, path: str) -> tuple[Affected, ...]:
 
 def _affected(use_case: UseCase, store: metadata_store.MetadataStore | None, delivery: DeliveryRecord) -> Affected:
     made = gold_with(use_case, delivery) if delivery.state == TAKEN else ()
-    models, gaps = [], []
+    clusters, unknown = clusters_with(use_case, delivery) if delivery.state == TAKEN else ((), ())
+    models, gaps = [], list(unknown)
     if delivery.state != TAKEN:
         gaps.append(f"the file was {delivery.state}: {delivery.reason or 'its content was there already'}")
     if any(one.rows is None for one in made):
@@ -104,6 +107,7 @@ def _affected(use_case: UseCase, store: metadata_store.MetadataStore | None, del
     return Affected(
         source=delivery.source, file=delivery.file, batch=delivery.batch, sha256=delivery.sha256, state=delivery.state,
         rows=delivery.rows, gold_versions=tuple(one.gold.version for one in made),
+        clusters=tuple(one.clusters.version for one in clusters),
         models=_with_requests(use_case, models), gaps=tuple(gaps),
     )  # fmt: skip
 

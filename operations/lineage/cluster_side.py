@@ -1,16 +1,20 @@
 """Clusters as part of an answer: the files of one thing's rows, and the clusters that a file's rows are in."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.ledger import deliveries
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.clusters import NOTE, cluster_of
-from lakehouse.read.provenance import find_version, table_versions
+from lakehouse.read.provenance import find_version, silver_of, table_versions
+from lakehouse.storage.commits import Commit
 from lakehouse.storage.layout import CLUSTERS
 from lakehouse.storage.table_rows import rows_at
+from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
+from operations.joined_rows import keys_that_met
 from operations.lineage import lake_side
 from operations.lineage.graph import LineageDraft
 
@@ -57,34 +61,85 @@ def add_thing(draft: LineageDraft, use_case: UseCase, version: int, thing: str) 
     return item
 
 
-def add_clusters_with(draft: LineageDraft, use_case: UseCase, delivery: DeliveryRecord, subject: str) -> None:
-    """The versions of gold/clusters whose things' rows have values from a delivery, behind it; nothing where none has.
+class ClustersWith(NamedTuple):
+    """A version of gold/clusters whose things' rows have values from a file, and the base's silver it was made of."""
 
-    Of a version of silver that was vacuumed nothing is said but that.
+    clusters: Commit
+    silver_version: int
+
+
+def clusters_with(use_case: UseCase, delivery: DeliveryRecord) -> tuple[tuple[ClustersWith, ...], tuple[str, ...]]:
+    """The versions of gold/clusters with values from a delivery, the oldest first; and what is not known any more.
+
+    A file of a joined source counts where rows met one of its own, and things are compared by what it brings; where
+    other words of the contract made the clusters, whatever it brings.
     """
-    base = use_case.contract.feature_source
+    base, contract = use_case.contract.feature_source, use_case.contract
     try:
-        versions, silver_versions = table_versions(use_case, CLUSTERS), table_versions(use_case, f"silver/{base}")
+        versions = table_versions(use_case, CLUSTERS)
     except NotFoundError:
-        return
-    import pyarrow.dataset as ds
-
-    of_file = (ds.field("_batch") == delivery.batch) & (ds.field("_source_file") == delivery.file)
-    for commit in versions if delivery.source == base else ():
-        if NOTE not in commit.note:
+        return (), ()
+    found, gaps = [], []
+    for commit in versions:
+        note = commit.note.get(NOTE)
+        if not note or not _may_bring_values(contract, delivery.source, note["contract"]):
             continue
         number = commit.note["silver"][base]
-        first, last = commit.note[NOTE]["periods"]
         try:
-            rows = rows_at(use_case, f"silver/{base}", number, ["_batch"], of_file & _in(use_case, (first, last)))
+            if _rows_with(use_case, delivery, number, note["periods"]):
+                found.append(ClustersWith(commit, number))
         except VersionVacuumedError as gone:
-            draft.gap(f"whether {CLUSTERS}@{commit.version} has rows of it is not known any more: {gone}")
-            continue
-        if rows.num_rows:
-            used = find_version(silver_versions, f"silver/{base}", number)
-            silver = lake_side.add_version(draft, use_case, f"silver/{base}", used)
+            gaps.append(f"whether {CLUSTERS}@{commit.version} has rows of it is not known any more: {gone}")
+    return tuple(found), tuple(gaps)
+
+
+def add_clusters_with(draft: LineageDraft, use_case: UseCase, delivery: DeliveryRecord, subject: str) -> None:
+    """The versions of gold/clusters with values from a delivery, behind it; nothing where there are none."""
+    base, source = f"silver/{use_case.contract.feature_source}", f"silver/{delivery.source}"
+    found, gaps = clusters_with(use_case, delivery)
+    for gap in gaps:
+        draft.gap(gap)
+    for one in found:
+        silver_versions = table_versions(use_case, base)
+        silver = lake_side.add_version(draft, use_case, base, find_version(silver_versions, base, one.silver_version))
+        if source == base:
             draft.link(subject, silver)
-            draft.link(silver, lake_side.add_version(draft, use_case, CLUSTERS, commit))
+        else:
+            met = silver_of(silver_versions, one.silver_version)[delivery.source]
+            joined = find_version(table_versions(use_case, source), source, met)
+            item = lake_side.add_version(draft, use_case, source, joined)
+            draft.link(subject, item)
+            draft.link(item, silver)
+        draft.link(silver, lake_side.add_version(draft, use_case, CLUSTERS, one.clusters))
+
+
+def _may_bring_values(contract: Contract, source: str, made_by: str) -> bool:
+    """Whether things are compared by what a source brings, as the contract's section of that hash says."""
+    if source not in contract.joins:
+        return source == contract.feature_source
+    terms = contract.clusters
+    if terms is None or terms.sha256 != made_by:
+        return True
+    read = {terms.of, *terms.compared, *(() if terms.pivot is None else (terms.pivot.by,))}
+    for name in [name for name in read if name in contract.features]:
+        read |= set(contract.features[name].derived_from or ())
+    return not read.isdisjoint(contract.joined_features(source))
+
+
+def _rows_with(use_case: UseCase, delivery: DeliveryRecord, number: int, periods: Sequence[str]) -> int:
+    """How many rows of those periods have values from the delivery in the base's silver table of that version."""
+    import pyarrow.dataset as ds
+
+    contract, base = use_case.contract, f"silver/{use_case.contract.feature_source}"
+    counted = _in(use_case, (periods[0], periods[1]))
+    if delivery.source == contract.feature_source:
+        wanted = (ds.field("_batch") == delivery.batch) & (ds.field("_source_file") == delivery.file)
+    else:
+        met = silver_of(table_versions(use_case, base), number).get(delivery.source)
+        if met is None:
+            return 0
+        wanted = ds.field(contract.key.column).isin(keys_that_met(use_case, delivery, met, number))
+    return int(rows_at(use_case, base, number, ["_batch"], wanted & counted).num_rows)
 
 
 def _in(use_case: UseCase, periods: tuple[str, str]) -> "ds.Expression":

@@ -17,6 +17,7 @@ from lakehouse.read.clusters import read_clusters
 from lakehouse.storage.layout import CLUSTERS
 from lakeloop.contract import Clusters
 from lakeloop.exceptions import NotFoundError
+from operations.lineage.affected import affected_by
 from operations.lineage.trace import trace_file, trace_table, trace_thing
 from tests.grouped_shops import SORTS, sales_of, shops_lake
 
@@ -89,6 +90,7 @@ def test_clusters_of_shops_from_their_first_month_to_a_later_one(
     }  # fmt: skip
     of_file = {item.id for item in trace_file(lake, "sales-2024-01.csv").items}
     assert "gold/clusters@1" in of_file and "gold/clusters@2" not in of_file
+    assert [affected_by(lake, f"sales-2024-0{month}.csv")[0].clusters for month in (1, 2)] == [(1,), (2,)]
 
 
 def _centre(rows: "np.ndarray") -> tuple[list[str], list[float]]:
