@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from tfx.components.pusher import executor
@@ -25,6 +24,7 @@ from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import proto_utils
 
 from lakeloop.model_card import ModelCard
+from tfx_pipeline.components.push_folder import push_folder
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import THRESHOLD, trained_settings, trained_threshold
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
@@ -37,8 +37,6 @@ from tfx_pipeline.metadata.store import (
 from tfx_pipeline.runs import parameters as p
 
 USE_CASE = "use_case"
-BEING_PUSHED = ".being-pushed-"
-"""Of the folder beside the versions in which one is written, before it is renamed: all of it is there at once."""
 BeforePush = Callable[[str], object]
 _before_push: ContextVar[BeforePush] = ContextVar("before_push")
 CARD_PARAMETERS = (p.MANIFEST, p.MANIFEST_SHA256, p.DROP, USE_CASE)
@@ -69,13 +67,12 @@ class StampedPusherExecutor(executor.Executor):
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
         folder = Path(destination.filesystem.base_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=BEING_PUSHED, dir=folder) as beside:
-            destination.filesystem.base_directory = beside
+        with push_folder(folder) as beside:
+            destination.filesystem.base_directory = str(beside)
             where = {standard_component_specs.PUSH_DESTINATION_KEY: proto_utils.proto_to_json(destination)}
             super().Do(input_dict, output_dict, {**exec_properties, **where})
             if pushed.get_int_custom_property(PUSHED_PROPERTY) == 1:
-                _show(Path(beside), folder, pushed)
+                _show(beside, folder, pushed)
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         write_provenance(pushed, read_provenance(model))
         write_own_code(pushed, self._card.own_code)
