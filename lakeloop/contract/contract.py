@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import reduce
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -28,7 +28,7 @@ from lakeloop.contract.persistence import Persistence
 from lakeloop.contract.place import Place
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.release_plan import ReleasePlan
-from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, sequences_as_tuples, unless
+from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, sequences_as_tuples, unless
 from lakeloop.contract.sources import Source
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.training import Split, Training
@@ -87,20 +87,6 @@ class Contract(Section):
         elif isinstance(label, dict) and isinstance(gate, dict) and _errors_cost(label.get("decision")):
             given = {**given, "gate": {"decides": MEAN_COST, **gate}}
         return given
-
-    @model_validator(mode="after")
-    def _one_kind_of_periods(self) -> Self:
-        if self.generator is not None and self.history is not None:
-            raise mistake("`generator` draws periods and `history` replays them; keep one of the two")
-        return self
-
-    @model_validator(mode="after")
-    def _a_challenger_can_be_too_slow(self) -> Self:
-        p99_ms = None if self.release is None else self.release.abort_if.p99_ms
-        if p99_ms is not None and self.requests is not None and p99_ms >= self.requests.budget_ms:
-            raise mistake(f"`release.abort_if.p99_ms` is {p99_ms:g}, and no answer within `requests.budget_ms`, "
-                          f"{self.requests.budget_ms}, is an error already; take less, or leave it out")  # fmt: skip
-        return self
 
     @property
     def plays_periods(self) -> bool:

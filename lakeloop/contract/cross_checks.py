@@ -31,6 +31,7 @@ from lakeloop.contract.raw_document import (
     value_at,
     words_of,
 )
+from lakeloop.contract.release_checks import release_checks
 from lakeloop.contract.yaml_document import Location
 
 
@@ -51,6 +52,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from _scored_table(raw, base)
     yield from cluster_checks(raw, base)
     yield from place_checks(raw, base)
+    yield from release_checks(raw)
 
 
 def _columns(raw: dict[str, Any]) -> Found:
@@ -229,6 +231,8 @@ def _names_taken(raw: dict[str, Any]) -> Found:
 
 
 def _periods(raw: dict[str, Any]) -> Found:
+    if text_at(raw, "generator") and text_at(raw, "history"):
+        yield ("history",), "replays periods, and `generator` draws them; keep one of the two"
     kind = text_at(raw, "event_time", "period") or "month"
     for name, source in mapping_at(raw, "sources").items():
         if isinstance(source, dict) and "delay_months" in source and (kind != "month" or "delay_periods" in source):

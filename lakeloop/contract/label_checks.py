@@ -34,7 +34,6 @@ def label_checks(raw: dict[str, Any], base: str) -> Found:
     yield from _ahead(raw, base)
     yield from _naive(raw)
     yield from _drift_of_answers(raw)
-    yield from _agreement(raw)
 
 
 def _label(raw: dict[str, Any]) -> Found:
@@ -149,18 +148,6 @@ def _drift_of_answers(raw: dict[str, Any]) -> Found:
     for at in places:
         if (test := text_at(raw, *map(str, at))) in NUMERIC_TESTS:
             yield at, f"{test} compares numbers, and predictions are classes; take one of {allowed}"
-
-
-def _agreement(raw: dict[str, Any]) -> Found:
-    """How near two numbers are to be the same answer; classes are the same or not."""
-    agreement = value_at(raw, "release", "abort_if", "agreement")
-    if not isinstance(agreement, dict):
-        return
-    at: Location = ("release", "abort_if", "agreement")
-    if task_of(raw) == "regression" and "within" not in agreement:
-        yield at, "two models hardly ever answer the same number; say `within: …`, how far apart they may be"
-    if task_of(raw) != "regression" and "within" in agreement:
-        yield (*at, "within"), "is for numbers, and classes are the same or not; leave it out"
 
 
 def _several_labels(raw: dict[str, Any]) -> Found:

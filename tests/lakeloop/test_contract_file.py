@@ -76,6 +76,7 @@ def test_every_mistake_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ("accuracy: {above: 0.85, below: 0.95}", "accuracy: {above: 0.95, below: 0.85}", "must be smaller"),
         ("rules: rules.py:risk_group", "rules: rules.py:risky", "has no function `risky`"),
         ("generator: generator.py", "generator: generate.py", "does not exist"),
+        ("generator: generator.py", "generator: generator.py\nhistory: past", "history: replays periods, and `gen"),
         ("    files: claims-", "    fetch: {}\n    files: claims-", "fetch.py does not exist"),
         ("    files: claims-", "    fetch: {command: rules.py}\n    files: claims-", "has no function `fetch`"),
         ("start: 2023-01", "start: 2023-13", "such as 2024-01"),

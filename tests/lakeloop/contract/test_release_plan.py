@@ -50,7 +50,7 @@ def test_terms_that_cannot_be_kept_are_refused(terms: dict[str, Any], text: str)
 @pytest.mark.parametrize(
     ("use_case", "terms", "problem"),
     [
-        ("insurance", "{shadow: 1 h, abort_if: {p99_ms: 250}}", "`release.abort_if.p99_ms` is 250, and no answer"),
+        ("insurance", "{shadow: 1 h, abort_if: {p99_ms: 250}}", "release.abort_if.p99_ms: is 250, and no answer"),
         ("insurance", "{shadow: 1 h, canary: {part: 5 %}}", "release.canary.part: is not a key of a contract"),
         (
             "insurance",
@@ -69,8 +69,9 @@ def test_what_does_not_fit_the_rest_of_the_contract_is_told_with_its_place(
     tmp_path: Path, use_case: str, terms: str, problem: str
 ) -> None:
     folder = shutil.copytree(USE_CASES[use_case] / use_case, tmp_path / use_case)
-    with (folder / "contract.yaml").open("a", encoding="utf-8") as contract:
-        contract.write(f"\nrelease: {terms}\n")
+    with (folder / "contract.yaml").open("r+", encoding="utf-8") as contract:
+        lines = len(contract.readlines())
+        contract.write(f"release: {terms}\n")
     with pytest.raises(ContractError) as refused:
         load_contract(folder / "contract.yaml")
-    assert problem in str(refused.value)
+    assert f"line {lines + 1}, {problem}" in str(refused.value)
