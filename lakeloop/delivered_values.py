@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakeloop.contract.columns import TIMES, Column
 from lakeloop.contract.features import Feature
-from lakeloop.contract.sources import Spelling
+from lakeloop.contract.read import Spelling
 from lakeloop.truth_values import FALSE, TRUE
 
 if TYPE_CHECKING:

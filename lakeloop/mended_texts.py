@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract, Source
-from lakeloop.contract.sources import Spelling
+from lakeloop.contract.read import Spelling
 from lakeloop.delivered_values import usual_number
 
 if TYPE_CHECKING:

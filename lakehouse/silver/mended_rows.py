@@ -12,7 +12,7 @@ from pyspark.sql import functions as sf
 from lakehouse.silver.typed_values import given, is_decimal, number_text
 from lakehouse.storage.schema import quoted
 from lakeloop.contract import Contract, Source
-from lakeloop.contract.sources import Spelling
+from lakeloop.contract.read import Spelling
 from lakeloop.mended_texts import mends
 
 EXACT = "decimal(38,10)"

@@ -11,7 +11,7 @@ from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract, Feature
 from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
 from lakeloop.contract.join import JoinColumn
-from lakeloop.contract.sources import Spelling
+from lakeloop.contract.read import Spelling
 from lakeloop.delivered_values import (
     BLANKS,
     DECIMAL,

@@ -32,7 +32,7 @@ from lakeloop.contract import Column, Contract, Feature
 from lakeloop.contract.columns import DECIMAL_PLACES, TIMES, not_allowed
 from lakeloop.contract.join import JoinColumn
 from lakeloop.contract.key import JOINT
-from lakeloop.contract.sources import Spelling
+from lakeloop.contract.read import Spelling
 from lakeloop.contract.time_formats import meaning
 from lakeloop.derived_features import Derivation
 

@@ -14,7 +14,7 @@ from lakeloop.contract.contract import Contract
 from lakeloop.contract.features import Feature
 from lakeloop.contract.label import Label
 from lakeloop.contract.metrics import Task
-from lakeloop.contract.sources import TYPING
+from lakeloop.contract.read import TYPING
 
 Weight = Literal["safe", "retrain", "breaks"]
 """`safe`: nothing that works stops; `retrain`: the next model differs; `breaks`: rows, requests or models that are good

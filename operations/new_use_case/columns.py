@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakeloop.contract.columns import LARGEST_INT
-from lakeloop.contract.sources import Spelling
+from lakeloop.contract.read import Spelling
 from lakeloop.delivered_values import without_unit
 from operations.new_use_case.dialect import MISSING
 from operations.new_use_case.sample import Sample

@@ -10,7 +10,7 @@ from pyspark.sql import functions as sf
 from lakehouse.silver.typed_values import typed_value
 from lakehouse.silver.validation import fits
 from lakeloop.contract import Column, Contract
-from lakeloop.contract.sources import Spelling
+from lakeloop.contract.read import Spelling
 from lakeloop.delivered_values import typed_values
 
 NUMBERS = (

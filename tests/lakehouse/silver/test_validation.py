@@ -8,8 +8,8 @@ from pyspark.sql import functions as sf
 
 from lakehouse.silver.validation import validation_of
 from lakeloop.contract import Column, Contract
+from lakeloop.contract.read import Read
 from lakeloop.contract.section import sequences_as_tuples
-from lakeloop.contract.sources import Read
 from tests.lakes import HEADER, OwnLake, claims, policy
 
 WHOLE = {"1.0": 1, "1": 1, "+1": 1, "1.": 1, "0.0": 0, "-0": 0, "1e0": 1, " 1 ": 1, "1\t": 1, "\u00a01\u2003": 1}

@@ -7,7 +7,7 @@ import pandas as pd
 from deltalake import write_deltalake
 
 from lakeloop.contract import Contract
-from lakeloop.contract.sources import Read
+from lakeloop.contract.read import Read
 from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
