@@ -45,18 +45,16 @@ def contract_text(event_time: str, sources: str = TRIPS, features: str = "", tru
     return CONTRACT % {"event_time": event_time, "sources": sources, "features": features, "truth": truth}
 
 
-def write_rides(folder: Path, event_time: str) -> Path:
-    """A folder of use cases with `rides` in it; `event_time` is the rest of the contract's section, in YAML."""
-    contract = folder / "rides" / "contract.yaml"
-    contract.parent.mkdir(parents=True)
-    contract.write_text(contract_text(event_time))
-    return folder
+def open_rides(home: Path, text: str) -> UseCase:
+    """The use case of this contract, which lies in a folder of its home."""
+    contract = home / "use_cases" / "rides" / "contract.yaml"
+    contract.parent.mkdir(parents=True, exist_ok=True)
+    contract.write_text(text)
+    return open_use_case(load_settings(home=home, use_case="rides", use_cases=home / "use_cases"))
 
 
 def rides_use_case(home: Path, event_time: str) -> UseCase:
-    return open_use_case(
-        load_settings(home=home, use_case="rides", use_cases=write_rides(home / "use_cases", event_time))
-    )
+    return open_rides(home, contract_text(event_time))
 
 
 def rides_lake(spark: SparkSession, home: Path, event_time: str) -> OwnLake:

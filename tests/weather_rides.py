@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case
+from lakeloop.use_case import UseCase
 from tests import rides
 from tests.lakes import OwnLake
 from tests.use_case_copies import with_changes
@@ -72,10 +71,7 @@ def contract_text(*joined: str, changes: dict[str, str] | None = None) -> str:
 
 def weather_use_case(home: Path, *joined: str, changes: dict[str, str] | None = None) -> UseCase:
     """The use case in a home; its contract lies in a folder of the home."""
-    contract = home / "use_cases" / "rides" / "contract.yaml"
-    contract.parent.mkdir(parents=True, exist_ok=True)
-    contract.write_text(contract_text(*joined, changes=changes))
-    return open_use_case(load_settings(home=home, use_case="rides", use_cases=home / "use_cases"))
+    return rides.open_rides(home, contract_text(*joined, changes=changes))
 
 
 def weather_lake(spark: SparkSession, home: Path, *joined: str, changes: dict[str, str] | None = None) -> OwnLake:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import ThreadingHTTPServer
-from threading import Thread
 from time import sleep
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,18 +12,17 @@ from lakeloop import airflow_api
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.airflow_runs import AirflowRuns, DagRun
 from lakeloop.exceptions import AirflowError, AirflowRefusedError
-from lakeloop.settings import Settings
-from tests.http_answers import JsonHandler
+from tests.played_airflow import AirflowHandler, PlayedAirflow
 
 BUSY = {"detail": {"reason": "Database error", "message": "Serious error when handling your request."}}
 BROKEN = {"detail": "An error occurred while trying to deserialize Dag"}
 
 
-class Airflow(ThreadingHTTPServer):
-    """Answers a token, and then what it was told to, one after the other; the last one for ever."""
+class Airflow(PlayedAirflow):
+    """Answers what it was told to, one after the other; the last one for ever."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.answers: list[tuple[int, object]] = []
         self.asked = 0
         self.seconds = 0.0
@@ -35,7 +33,7 @@ class Airflow(ThreadingHTTPServer):
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-class _Handler(JsonHandler):
+class _Handler(AirflowHandler):
     server: Airflow
 
     def do_GET(self) -> None:
@@ -46,34 +44,30 @@ class _Handler(JsonHandler):
         page = [{"dag_id": str(number)} for number in range(first, min(first + most, 250))]
         self.answer(200, {"dags": page, "total_entries": 250})
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+    def posted(self, body: dict[str, Any]) -> None:
         sleep(self.server.seconds)
-        status, content = (201, {"access_token": "t"}) if self.path == "/auth/token" else self.server.next()
-        self.answer(status, content)
+        self.answer(*self.server.next())
 
 
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
     monkeypatch.setattr(airflow_api, "BUSY", (0.01, 0.01, 0.01))
     with Airflow() as server:
-        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
-        server.shutdown()
 
 
 def ask(airflow: Airflow) -> dict[str, object]:
-    api = AirflowApi(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    api = AirflowApi(airflow.settings())
     return api.ask("POST", "/api/v2/assets/events", json={})
 
 
 def test_a_list_is_read_page_by_page(airflow: Airflow) -> None:
-    api = AirflowApi(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    api = AirflowApi(airflow.settings())
     assert [dag["dag_id"] for dag in api.all("/api/v2/dags", "dags")] == [str(number) for number in range(250)]
 
 
 def test_a_question_is_there_when_its_task_and_the_scheduler_are_ready_for_the_answer(airflow: Airflow) -> None:
-    api = AirflowRuns(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    api = AirflowRuns(airflow.settings())
     text = {"subject": "What now?", "body": None, "options": ["keep"], "params": {}}
     before, now = ((datetime.now(UTC) - timedelta(seconds=ago)).isoformat() for ago in (60, 0))
     for state, since, asked in (
@@ -91,7 +85,7 @@ def test_a_slow_answer_is_waited_for_by_who_follows_a_story_alone(
     monkeypatch.setattr(AirflowApi, "SECONDS", 0.3)
     with pytest.raises(AirflowError, match="does not answer"):
         ask(airflow)
-    runs = AirflowRuns(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    runs = AirflowRuns(airflow.settings())
     assert runs.ask("POST", "/api/v2/assets/events", json={}) == {"dag_runs": []}
 
 

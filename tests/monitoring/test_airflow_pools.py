@@ -1,10 +1,7 @@
 """The pools of use cases: made where they are missing, however long Airflow is away, and left as somebody set them."""
 
-import json
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,20 +9,19 @@ import pytest
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.settings import Settings
 from monitoring.airflow_pools import SLOTS, PoolKeeper
-from tests.http_answers import JsonHandler
+from tests.played_airflow import AirflowHandler, PlayedAirflow
 
 
-class Airflow(ThreadingHTTPServer):
+class Airflow(PlayedAirflow):
     """What Airflow's API says of pools; `away`: it answers with an error."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.pools: dict[str, dict[str, Any]] = {"default_pool": {"name": "default_pool", "slots": 128}}
         self.looks, self.away = 0, False
-        Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
 
-class _Handler(JsonHandler):
+class _Handler(AirflowHandler):
     server: Airflow
 
     def do_GET(self) -> None:
@@ -33,27 +29,23 @@ class _Handler(JsonHandler):
         pools = list(self.server.pools.values())
         self.answer(*(503, {}) if self.server.away else (200, {"pools": pools, "total_entries": len(pools)}))
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/auth/token":
-            return self.answer(201, {"access_token": "t"})
+    def posted(self, body: dict[str, Any]) -> None:
         known = body["name"] in self.server.pools
         self.server.pools.setdefault(body["name"], body)
-        return self.answer(*(409, {"detail": "there is one"}) if known else (201, body))
+        self.answer(*(409, {"detail": "there is one"}) if known else (201, body))
 
 
 @pytest.fixture
 def airflow() -> Iterator[Airflow]:
     with Airflow() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
 def settings(airflow: Airflow, tmp_path: Path) -> Settings:
     for name in ("bikes", "taxi"):
         add_use_case(tmp_path, name)
-    return Settings(use_cases=tmp_path, airflow_url=f"http://127.0.0.1:{airflow.server_port}")
+    return airflow.settings(use_cases=tmp_path)
 
 
 def add_use_case(folder: Path, name: str) -> None:

@@ -1,10 +1,7 @@
 """Airflow is told which version serves: each other one once, whoever decided that, and however long Airflow is away."""
 
-import json
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,23 +12,22 @@ from lakeloop.releases import challenge, decide
 from lakeloop.settings import Settings
 from monitoring.airflow_client import AirflowClient
 from monitoring.champion_asset import ChampionTeller
-from tests.http_answers import JsonHandler
+from tests.played_airflow import AirflowHandler, PlayedAirflow
 
 CASE, OTHER = "bikes", "taxi"
 
 
-class Airflow(ThreadingHTTPServer):
+class Airflow(PlayedAirflow):
     """What Airflow's API says of assets: their names by number, and the versions it was told, the oldest first."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.assets = {1: f"{CASE}/champion", 2: f"my_{CASE}/champion"}
         self.told: list[tuple[int, str]] = []
         self.asked = 0
-        Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
 
-class _Handler(JsonHandler):
+class _Handler(AirflowHandler):
     server: Airflow
 
     def do_GET(self) -> None:
@@ -45,24 +41,20 @@ class _Handler(JsonHandler):
         events = [{"extra": {"version": v}} for n, v in reversed(self.server.told) if n == int(asked["asset_id"])]
         return self.answer(200, {"asset_events": events[: int(asked["limit"])], "total_entries": len(events)})
 
-    def do_POST(self) -> None:
-        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/auth/token":
-            return self.answer(201, {"access_token": "t"})
+    def posted(self, body: dict[str, Any]) -> None:
         self.server.told.append((body["asset_id"], body["extra"]["version"]))
-        return self.answer(200, {})
+        self.answer(200, {})
 
 
 @pytest.fixture
 def airflow() -> Iterator[Airflow]:
     with Airflow() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
 def settings(airflow: Airflow, tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, airflow_url=f"http://127.0.0.1:{airflow.server_port}")
+    return airflow.settings(home=tmp_path)
 
 
 def push(settings: Settings, version: str, name: str = CASE) -> None:
