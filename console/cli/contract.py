@@ -19,6 +19,7 @@ from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
 from lakeloop.contract.evolution import Change, changes_between
 from lakeloop.contract.model import NETWORK
+from lakeloop.contract.notes import contract_notes
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.git import file_at
@@ -64,7 +65,7 @@ def check_command(
         f"`{contract.label.name}`.{history}{own}",
         highlight=False,
     )
-    for note in (*contract.notes(), *own_code_notes(path.absolute().parent, contract), *notes):
+    for note in (*contract_notes(contract), *own_code_notes(path.absolute().parent, contract), *notes):
         console.print(f"  to know: {note}", soft_wrap=True, markup=False)
     if against:
         _print_changes(changes_between(_earlier(path, against), contract), against)

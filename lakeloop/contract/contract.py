@@ -1,10 +1,6 @@
 """One use case's contract, whole."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import reduce
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -15,12 +11,12 @@ from lakeloop.contract.clusters import Clusters
 from lakeloop.contract.columns import Column
 from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
-from lakeloop.contract.expression import Constant, Expression, Named, Step, columns_in, read_expression
-from lakeloop.contract.features import Feature, notes_on
-from lakeloop.contract.gate import Gate, notes_on_checks
-from lakeloop.contract.join import Join, JoinColumn, LooseColumn
+from lakeloop.contract.expression import Expression, number_of_set, read_expression
+from lakeloop.contract.features import Feature
+from lakeloop.contract.gate import Gate
+from lakeloop.contract.join import Join
 from lakeloop.contract.key import JOINT, Key
-from lakeloop.contract.label import Label, LabelClass, TruthPart, When
+from lakeloop.contract.label import Label, LabelClass, When
 from lakeloop.contract.metrics import DECIDES, MEAN_COST, POISSON
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
@@ -28,9 +24,10 @@ from lakeloop.contract.persistence import Persistence
 from lakeloop.contract.place import Place
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.release_plan import ReleasePlan
+from lakeloop.contract.row_shape import row_shape_sha256
 from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, sequences_as_tuples, unless
 from lakeloop.contract.sources import Source
-from lakeloop.contract.time_formats import PERIOD
+from lakeloop.contract.table_columns import delivered_columns, silver_columns
 from lakeloop.contract.training import Split, Training
 
 ClockKind = Literal["simulated", "wall"]
@@ -38,7 +35,6 @@ PERIOD_COLUMN = "period"
 """Where the event time is a time, the column of its period's name."""
 AHEAD = "ahead"
 """Where the truth is of a later period, its table in silver."""
-ROW_SHAPE = {"type", "unit", "valid", "values"}
 
 
 class Contract(Section):
@@ -235,17 +231,7 @@ class Contract(Section):
         """The typed columns of a source as delivered, after a key that is made and an event time that is joined; the
         key is a string, and so is an event time of periods.
         """
-        join = self.sources[source].join
-        if join is not None:
-            return {name: self._joined_column(name, join) for name in self.sources[source].columns}
-        made = [] if self.key.delivered else [self.key.column]
-        if self.event_time.columns and source == self.feature_source:
-            made.append(self.event_time.column)
-        columns = {name: self._column(name) for name in (*made, *self.sources[source].columns)}
-        if self.joins and source == self.feature_source:
-            elsewhere = {name for other in self.joins for name in self.joined_features(other)}
-            columns |= {name: _loose("Not used: another source has it") for name in columns if name in elsewhere}
-        return columns
+        return delivered_columns(self, source)
 
     def may_lack(self, source: str) -> set[str]:
         """The columns that a file of a source need not have: those whose values may be missing."""
@@ -255,33 +241,13 @@ class Contract(Section):
         """The typed columns of a source in silver: as delivered, then the period where events have times, derived
         features, the features of joined sources, and a truth that is computed. Of `AHEAD` key and truth.
         """
-        label = self.label
-        if source == AHEAD and self.ahead:
-            key = self.columns_of(label.source)[self.key.column]
-            return {self.key.column: key, label.truth_column: label.truth}
-        columns = self.columns_of(source)
-        if source == self.feature_source:
-            if self.event_time.dated:
-                columns[PERIOD_COLUMN] = Column.model_construct(type="string", description=self.event_time.about_period)
-            columns |= self.derived_features
-            for joined in self.joins:
-                columns |= self.joined_features(joined)
-        if label.truth.in_parts and source == label.source:
-            columns = {self.key.column: columns[self.key.column], label.column: label.truth}
-        if label.computed and source == label.source:
-            columns[label.column] = self._own_truth
-        return columns
-
-    @property
-    def _own_truth(self) -> Column:
-        """The truth as a row of its source has it, which may be missing there."""
-        return TruthPart.model_construct(**{name: getattr(self.label.truth, name) for name in Column.model_fields})
+        return silver_columns(self, source)
 
     @property
     def truth_expression(self) -> Expression | None:
         """What the truth is computed by; None where it is delivered. Columns that are no feature are its parts."""
         if self.label.several:
-            return _set_of(self.label.columns)
+            return number_of_set(self.label.columns)
         made = self.label.made
         return None if made is None else read_expression(made, {name: f.type for name, f in self.features.items()})
 
@@ -299,113 +265,9 @@ class Contract(Section):
         return Persistence(feature=name, classes=classes)
 
     @property
-    def _truth_parts(self) -> dict[str, Column]:
-        if self.truth_expression is None:
-            return {}
-        if self.label.several:
-            return {
-                name: TruthPart.model_construct(type="bool", description=f"Whether it is {name.replace('_', ' ')}")
-                for name in self.label.columns
-            }
-        kinds = {named.column: named.kind for named in columns_in(self.truth_expression)}
-        return {
-            name: TruthPart.model_construct(
-                type="string" if kind == "text" else "float", description=f"What {self.label.column} is computed from"
-            )
-            for name, kind in kinds.items()
-            if name not in self.features
-        }
-
-    def _joined_column(self, name: str, join: Join) -> Column:
-        base, event_time = join.on.get(name), self.event_time
-        if base is None and name != join.as_of:
-            return self.features[name]
-        said: dict[str, Any] = {"description": f"What meets {base or event_time.column}", "type": "string"}
-        if name == join.as_of:
-            form = event_time.format if join.format is None else join.format
-            said["time"] = event_time.model_copy(update={"column": name, "format": form, "columns": {}})
-            said["type"] = "timestamp" if said["time"].dated else "string"
-        elif base == self.period_column:
-            form = PERIOD if join.format is None or join.as_of else join.format
-            said["time"] = event_time.model_copy(update={"column": name, "format": form, "columns": {}})
-        elif base in self.features:
-            said["type"] = self.features[base].type
-        return JoinColumn.model_construct(**said)
-
-    def _column(self, name: str) -> Column:
-        if name in self.features:
-            return self.features[name]
-        if name in self._truth_parts:
-            return self._truth_parts[name]
-        if name == self.label.column and self.ahead:
-            return self._own_truth
-        if name == self.label.column:
-            truth = self.label.truth  # of a sum the whole has limits, its parts have none
-            one = Column.model_construct(type=truth.type, description=truth.description, unit=truth.unit)
-            return one if truth.combine == "sum" else truth
-        if name == self.label.truth.part:
-            return Column.model_construct(
-                type="string", description=f"What tells the parts of {self.label.column} apart"
-            )
-        described = {self.key.column: self.key.description, self.event_time.column: self.event_time.description}
-        if self.group_column:
-            described[self.group_column] = "What the rows are split by"
-        if self.event_time.columns:
-            described |= dict.fromkeys(self.event_time.delivered, f"Part of {self.event_time.column}")
-        if name in self.placed_columns:
-            return _loose("Where the row is, or what the map splits it by")
-        if name not in described and name not in self.key.columns:
-            return _loose("What rows of other sources are met by")
-        time = name == self.event_time.column and self.event_time.dated
-        kind: Any = "timestamp" if time else "string"
-        return Column.model_construct(type=kind, description=described.get(name, f"Part of {self.key.column}"))
-
-    @property
     def schema_sha256(self) -> str:
         """Hash over what a row may look like: names, types, units, allowed values and classes; not their wording."""
-        shape = {
-            "key": self.key.shape,
-            "event_time": self.event_time.shape,
-            "features": {name: _row_shape(feature) for name, feature in self.features.items()},
-            "label": self.label.model_dump(
-                mode="json", include={"name": True, "column": True, "truth": ROW_SHAPE, "classes": True}
-            )
-            | ({} if self.label.made is None else {"made": self.label.made})
-            | ({} if self.label.ahead is None else {"ahead": self.label.ahead})
-            | ({"parts": [self.label.truth.combine, self.label.truth.part]} if self.label.truth.in_parts else {}),
-        }
-        typing = {name: source.read.typing for name, source in self.sources.items() if source.read.typing}
-        if typing:
-            shape["read"] = typing
-        if summed := {name: source.summed for name, source in self.sources.items() if source.summed}:
-            shape["summed"] = summed
-        if self.group_column:
-            shape["group"] = self.group_column
-        if self.placed_columns:
-            shape["placed"] = list(self.placed_columns)
-        if self.joins:
-            shape["joins"] = {
-                source: [join.model_dump(mode="json"), list(self.joined_features(source))]
-                for source, join in self.joins.items()
-            }
-        return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
-
-    def notes(self) -> Iterator[str]:
-        """What is good but should be known, a sentence each."""
-        yield from notes_on(self.features)
-        yield from notes_on_checks(self.gate)
-        if self.ahead and self.persistence is None:
-            yield (
-                "label.ahead: no feature says what a row has now, so a model need not be better than the same again; "
-                f"make `{self.label.column}` a feature, or name the one that says it in `label.naive`"
-            )
-        if self.truth_expression is not None and not self.ahead:
-            for name in dict.fromkeys(named.column for named in columns_in(self.truth_expression)):
-                if name in self.features:
-                    yield (
-                        f"features.{name}: the truth is computed from it (`{self.label.made}`). Where it is only known "
-                        "together with the truth, the model is told the answer: then leave it out of the features"
-                    )
+        return row_shape_sha256(self)
 
     def period_name(self, number: int) -> str:
         """Period number -> its name, e.g. `YYYY-MM`; period 0 is the contract's start."""
@@ -433,27 +295,5 @@ class Contract(Section):
         return 0 if number == 0 else number + self.sources[source].delay
 
 
-def _loose(description: str) -> Column:
-    return LooseColumn.model_construct(type="string", description=description)
-
-
-def _set_of(labels: Sequence[str]) -> Expression:
-    """The number of the set of those that are true: the sum of 2 to the power of their places."""
-    parts: list[Expression] = [
-        Step("*", (Named(name, "number"), Constant(float(2**place), "number")), "number")
-        for place, name in enumerate(labels)
-    ]
-    return reduce(lambda sum_so_far, part: Step("+", (sum_so_far, part), "number"), parts)
-
-
 def _errors_cost(decision: Any) -> bool:
     return isinstance(decision, dict) and decision.get("cost") is not None
-
-
-def _row_shape(feature: Feature) -> dict[str, Any]:
-    shape = feature.model_dump(mode="json", include=ROW_SHAPE)
-    if feature.format is not None:
-        shape["format"] = feature.format
-    if feature.derived_from is not None:
-        shape["derived_from"] = list(feature.derived_from)
-    return shape | {"optional": True} if feature.optional else shape

@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise, permutations
 from typing import Any, Literal
 
@@ -82,6 +83,17 @@ def read_expression(text: str, types: Mapping[str, str]) -> Expression:
     if not any(True for _ in columns_in(found)):
         raise ExpressionError("names no column, so every row would have the same truth")
     return found
+
+
+def number_of_set(labels: Sequence[str]) -> Expression:
+    """The number of the set of the labels that are true, columns of conditions: the sum of 2 to the power of their
+    places.
+    """
+    parts: list[Expression] = [
+        Step("*", (Named(name, "number"), Constant(float(2**place), "number")), "number")
+        for place, name in enumerate(labels)
+    ]
+    return reduce(lambda sum_so_far, part: Step("+", (sum_so_far, part), "number"), parts)
 
 
 def columns_in(expression: Expression) -> Iterator[Named]:

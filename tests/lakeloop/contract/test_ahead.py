@@ -7,6 +7,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract.contract import AHEAD
 from lakeloop.contract.evolution import changes_between
+from lakeloop.contract.notes import contract_notes
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from tests.use_case_copies import USE_CASES, with_changes
@@ -36,7 +37,7 @@ def test_a_row_and_its_truth_are_a_period_apart(shops: Contract) -> None:
 def test_what_the_row_has_now_is_what_a_model_has_to_beat(shops: Contract) -> None:
     assert shops.persistence is not None and shops.persistence.feature == "turnover"
     assert shops.persistence.answers([84.9, 85.0, 115.0]).tolist() == [0, 1, 2]
-    assert list(shops.notes()) == []
+    assert list(contract_notes(shops)) == []
 
 
 def test_the_key_says_where_its_period_stands(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_truth_that_is_no_feature_may_be_missing_and_is_told(tmp_path: Path) -
     text = {"orders, staff]": "orders, staff, won]", "  column: turnover\n": "  column: won\n"}
     found = load_contract(changed(tmp_path, text))
     assert found.silver_columns("accounts")["won"].optional and found.persistence is None
-    (note,) = found.notes()
+    (note,) = contract_notes(found)
     assert note.startswith("label.ahead: no feature says what a row has now") and "make `won` a feature" in note
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from lakeloop.added_columns import with_label
 from lakeloop.contract.expression import columns_in, read_expression
+from lakeloop.contract.notes import contract_notes
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError, ExpressionError
 from lakeloop.made_truth import evaluated
@@ -97,7 +98,7 @@ def test_two_names_are_the_classes_of_false_and_true(tmp_path: Path) -> None:
 
 
 def test_a_feature_in_the_truth_is_noted_as_what_may_tell_the_answer() -> None:
-    (note,) = load_contract(RIDES).notes()
+    (note,) = contract_notes(load_contract(RIDES))
     assert note.startswith("features.fare: the truth is computed from it (`tips > 0.2 * fare`)")
 
 
