@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakeloop.contract import Contract, MetricCheck
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase

@@ -11,7 +11,7 @@ from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
-from lakeloop.contract.label import NO_LABEL
+from lakeloop.contract.several_labels import NO_LABEL
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
 from lakeloop.events import all_events, open_events

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.contract.label import NO_LABEL
+from lakeloop.contract.several_labels import NO_LABEL
 from lakeloop.label_sets import has_labels
 
 LabelGroup = tuple[str, pd.Series]

@@ -7,7 +7,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract, Label, LabelClass
-from lakeloop.contract.label import NO_LABEL
+from lakeloop.contract.several_labels import NO_LABEL
 
 QUANTILES = {"median": 0.5, "p10": 0.1, "p90": 0.9}
 """What a period's summary tells of numbers beside their mean."""

@@ -15,7 +15,8 @@ from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.features import DriftTest, Feature, Vocabulary
 from lakeloop.contract.gate import Between, Gate, MaxProbability, MetricCheck
 from lakeloop.contract.key import Key
-from lakeloop.contract.label import Label, LabelClass, When
+from lakeloop.contract.label import Label
+from lakeloop.contract.label_classes import LabelClass, When
 from lakeloop.contract.model import (
     MODEL_KINDS,
     ModelSettings,

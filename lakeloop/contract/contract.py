@@ -16,7 +16,8 @@ from lakeloop.contract.features import Feature
 from lakeloop.contract.gate import Gate
 from lakeloop.contract.join import Join
 from lakeloop.contract.key import JOINT, Key
-from lakeloop.contract.label import Label, LabelClass, When
+from lakeloop.contract.label import Label
+from lakeloop.contract.label_classes import LabelClass, When
 from lakeloop.contract.metrics import DECIDES, MEAN_COST, POISSON
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period

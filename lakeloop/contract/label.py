@@ -1,13 +1,12 @@
 """What is predicted: classes derived from the ground truth, the ground truth itself, a number, or several labels."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lakeloop.contract.columns import Column
 from lakeloop.contract.decision_threshold import Costs, DecisionThreshold, nearest
+from lakeloop.contract.label_classes import LabelClass, first_class
 from lakeloop.contract.metrics import Task
 from lakeloop.contract.section import (
     UNQUOTED,
@@ -20,82 +19,14 @@ from lakeloop.contract.section import (
     some,
     unless,
 )
+from lakeloop.contract.several_labels import NO_LABEL, label_of_a_set
+from lakeloop.contract.truth import Truth
 
 NUMBERS = ("int", "float")
 """The types that a truth which is predicted itself can have."""
 LEVEL = 0.8
 Loss = Literal["squared_error", "poisson"]
 """What a model of numbers is fitted by, by scikit-learn's names."""
-MOST_LABELS = 30
-"""Labels of one contract: a set of them is a whole number of so many bits."""
-NO_LABEL = "none"
-"""The name of the set without any label."""
-Combine = Literal["last", "sum", "mean", "min", "max", "count", "any"]
-COMBINED_AS = {"sum": ("int", "float"), "mean": ("float",), "min": ("int", "float"), "max": ("int", "float"),
-               "count": ("int",), "any": ("bool",)}  # fmt: skip
-"""The types that what the parts make together can have."""
-
-
-class Truth(Column):
-    """The ground truth. `combine`: what the parts that are known so far make together, where it comes in parts, which
-    the column `part` tells apart; `last`: it comes whole, and a later delivered one replaces it.
-    """
-
-    combine: Combine = Field("last", exclude_if=lambda combine: combine == "last")
-    part: Name | None = Field(None, exclude_if=lambda part: part is None)
-
-    @model_validator(mode="after")
-    def _parts_can_be_combined(self) -> Self:
-        if self.combine == "last":
-            if self.part is not None:
-                raise mistake(f"`part` tells parts apart that are combined; say how: {', '.join(COMBINED_AS)}")
-            return self
-        if self.part is None:
-            raise mistake(f"`combine: {self.combine}` needs `part`, the column that tells the parts of a key apart")
-        if self.type not in (allowed := COMBINED_AS[self.combine]):
-            raise mistake(f"`combine: {self.combine}` gives {' or '.join(allowed)}, and `type` is {self.type}")
-        return self
-
-    @property
-    def in_parts(self) -> bool:
-        """Whether several rows of a key make its truth."""
-        return self.combine != "last"
-
-
-class TruthPart(Column):
-    """A column that only the truth is computed from; it may be missing, and so may the truth then."""
-
-    @property
-    def optional(self) -> bool:
-        """A row without it is good, and has no truth."""
-        return True
-
-
-class When(Section):
-    """A condition on the ground truth column; exactly one of the three."""
-
-    above: float | None = None
-    below: float | None = None
-    equals: Value | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if sum(v is not None for v in (self.above, self.below, self.equals)) != 1:
-            raise mistake("write exactly one of `above: NUMBER`, `below: NUMBER`, `equals: VALUE`")
-        return self
-
-    def holds(self, value: Value) -> bool:
-        """Whether `value` meets the condition; both bounds are exclusive."""
-        if self.equals is not None:
-            return value == self.equals
-        return float(value) > self.above if self.above is not None else float(value) < self.below  # type: ignore[operator]
-
-
-class LabelClass(Section):
-    """One class; the one without `when` takes what no other does."""
-
-    name: Name
-    when: When | None = None
 
 
 class Label(Section):
@@ -138,29 +69,8 @@ class Label(Section):
     @classmethod
     def _several_labels_make_a_set(cls, given: Any) -> Any:
         """Of several columns the classes are their names, and the truth is the number of a set."""
-        if not isinstance(given, dict) or not isinstance(given.get("columns"), list | tuple) or not given["columns"]:
-            return given
-        given = sequences_as_tuples(given)
-        names, said, read = given["columns"], given.get("truth"), set_column(str(given.get("name")))
-        if not all(isinstance(name, str) for name in names) or not 2 <= len(names) <= MOST_LABELS:
-            raise mistake(f"`columns` is a list of 2 to {MOST_LABELS} names of columns, each yes or no; a single one "
-                          "is a label of two classes: `column`, `truth: {type: bool}`, and `classes`")  # fmt: skip
-        whole = given.get("column") == read  # as a record of a contract has it
-        for name, why in () if whole else _OF_ONE_LABEL.items():
-            if name in given:
-                raise mistake(f"`columns` are several labels, each yes or no, and `{name}` {why}; leave `{name}` out, "
-                              "or `columns`")  # fmt: skip
-        said = said if isinstance(said, dict) else {}
-        if not whole and (said.get("type", "bool") != "bool" or set(said) - {"type", "description"}):
-            raise mistake("each of the `columns` is yes or no, so `truth` says no more than `type: bool` and a "
-                          "`description`; a label of something else is a contract of its own")  # fmt: skip
-        if len(set(names)) != len(names):
-            raise mistake(f"`columns` names a label twice: {', '.join(map(str, names))}")
-        if NO_LABEL in names:
-            raise mistake(f"`{NO_LABEL}` is what a row without any label is called; give the column another name")
-        truth = {"description": said.get("description", given.get("description")), "type": "int",
-                 "valid": (0, 2 ** len(names) - 1)}  # fmt: skip
-        return {**given, "column": read, "truth": truth, "classes": tuple({"name": name} for name in names)}
+        several = isinstance(given, dict) and isinstance(given.get("columns"), list | tuple) and given["columns"]
+        return label_of_a_set(sequences_as_tuples(given)) if several else given
 
     @model_validator(mode="before")
     @classmethod
@@ -351,31 +261,6 @@ class Label(Section):
         return tuple(name for i, name in enumerate(self.columns) if set_id >> i & 1)
 
 
-def first_class(classes: Sequence[LabelClass], truth: Value) -> int:
-    """The id of the first class whose `when` holds for a value, else of the one without; -1 where there is none."""
-    otherwise = next((i for i, c in enumerate(classes) if c.when is None), -1)
-    return next((i for i, c in enumerate(classes) if c.when and c.when.holds(truth)), otherwise)
-
-
 def ahead_column(column: str) -> str:
     """The column of the truth of a row that is a later row's `column`."""
     return f"{column}_ahead"
-
-
-def set_column(name: str) -> str:
-    """The column with the number of the set of several labels that are true, of a label of this name."""
-    return f"{name}_set"
-
-
-_OF_ONE_LABEL = {
-    "column": "is the column of one",
-    "made": "computes one from several columns",
-    "classes": "are those of one, of which each row has exactly one",
-    "ordered": "is of classes in an order",
-    "interval": "is of a number",
-    "loss": "is of a number",
-    "ahead": "is of one that a later row has",
-    "naive": "is what one label is now",
-    "decision": "is a threshold between two classes (of several labels each is answered from probability 0.5 on)",
-}
-"""What a label of several columns cannot have, and why."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from lakeloop.contract.columns import STAND_INS
-from lakeloop.contract.label import LabelClass, first_class
+from lakeloop.contract.label_classes import LabelClass, first_class
 from lakeloop.contract.section import Name, Section
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 from lakeloop.contract.event_time import EVENT_TIME
 from lakeloop.contract.key import ROW_KEY
-from lakeloop.contract.label import set_column
 from lakeloop.contract.metrics import Task
+from lakeloop.contract.several_labels import set_column
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 

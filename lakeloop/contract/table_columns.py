@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from lakeloop.contract.columns import Column
 from lakeloop.contract.expression import columns_in
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
-from lakeloop.contract.label import Label, TruthPart
+from lakeloop.contract.label import Label
 from lakeloop.contract.time_formats import PERIOD
+from lakeloop.contract.truth import TruthPart
 
 if TYPE_CHECKING:
     from lakeloop.contract.contract import Contract

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.interval import wilson_interval
 from monitoring.analysis.segment_conditions import conditions

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 
 PanelKind = Literal["state", "number", "lines", "text"]
 Unit = Literal["none", "share", "seconds", "rows", "score"]

@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from lakeloop.access.acting import authorization
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 from lakeloop.exceptions import first_line
 from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lakeloop.contract import Gate, LabelClass
-from lakeloop.contract.label import When
+from lakeloop.contract.label_classes import When
 from lakeloop.contract.metrics import METRICS
 from lakeloop.contract.persistence import Persistence
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, ModelAnswers, NumberAnswers
