@@ -1,4 +1,4 @@
-"""What a model has to beat: answers that need no model, and a quick one of another kind on the same split."""
+"""What a model has to beat: the scores of answers that need no model, and of a quick one of another kind."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.fallback import class_id_of, load_rules
 from lakeloop.model_input import request_rows
 from lakeloop.threshold import class_ids_at
-from lakeloop.time_parts import part_columns
 from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
+from operations.quick_trees import number_answers, number_tree_answers, tree_answers
 from tfx_pipeline.evaluation.answers import EVAL, Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.metrics import measure_metric
@@ -39,8 +39,6 @@ MEANINGS = {
     RULES: "the use case's rules",
     TREES: "gradient-boosted trees with scikit-learn's own settings",
 }
-MOST_CATEGORIES = 254
-"""Values of a category that the trees tell apart; rarer ones are as if missing. Scikit-learn's own bound is 255."""
 
 
 def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
@@ -138,69 +136,6 @@ def _same_as_now(
     name, metric = persistence.feature, contract.gate.the_metric
     both = (replace(one, columns={name: of[name].to_numpy()}) for one, of in ((known, train), (rows, held_out)))
     return persistence_answers(metric, persistence, *both)
-
-
-def tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
-    """The quick trees' answers by class on held-out rows; None where the train rows are all of one class, or only texts
-    could tell them apart."""
-    from sklearn.ensemble import HistGradientBoostingClassifier  # a second that `--help` need not take
-
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=contract.model.seed)
-    label = contract.label.name
-    if contract.label.several:
-        return _set_answers(model, contract, train, held_out)
-    known = _asked(model, "predict_proba", contract, train, held_out)
-    if known is None:
-        return None
-    probabilities = np.zeros((len(held_out), len(contract.label.classes)))
-    probabilities[:, model.classes_] = known  # a class that no train row has gets none
-    return ModelAnswers(held_out[label].to_numpy(), probabilities, costs=contract.label.costs)
-
-
-def _set_answers(model: Any, contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
-    """Trees for each of several labels by itself; None where there is one that all train rows have, or none."""
-    label, known = contract.label.name, []
-    for place in range(len(contract.label.classes)):
-        one = train.assign(**{label: train[label].to_numpy() >> place & 1})
-        if (given := _asked(model, "predict_proba", contract, one, held_out)) is None:
-            return None
-        known.append(given[:, 1])
-    return SetAnswers(held_out[label].to_numpy(), np.column_stack(known))
-
-
-def number_tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> NumberAnswers | None:
-    """The same of numbers, without intervals."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    loss, seed = contract.label.loss, contract.model.seed
-    model = HistGradientBoostingRegressor(loss=loss, categorical_features="from_dtype", random_state=seed)
-    known = _asked(model, "predict", contract, train, held_out)
-    return None if known is None else _numbers(contract, held_out, known)
-
-
-def _asked(
-    model: Any, method: str, contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame
-) -> np.ndarray | None:
-    """What trees answer on held-out rows that are fitted on train rows; None where there is nothing to learn from."""
-    from threadpoolctl import threadpool_limits
-
-    label = contract.label.name
-    if train[label].nunique() < 2 or all(feature.role == "text" for feature in contract.features.values()):
-        return None
-    categories = {
-        name: train[name].value_counts().index[:MOST_CATEGORIES]
-        for name, feature in contract.features.items()
-        if feature.role == "categorical"
-    }
-    with threadpool_limits(1):  # where cores are busy, its threads wait for one another ten times longer than they work
-        model.fit(_inputs(contract, train, categories), train[label])
-        return np.asarray(getattr(model, method)(_inputs(contract, held_out, categories)))
-
-
-def _numbers(contract: Contract, frame: pd.DataFrame, answers: np.ndarray) -> NumberAnswers:
-    """Numbers without intervals, which no metric that decides asks for."""
-    truth, given = frame[contract.label.name].to_numpy(np.float64), answers.astype(np.float64)
-    return NumberAnswers(truth, given, given, given, contract.label.interval)
 
 
 def beside_words(run: RunRecord) -> str:
@@ -335,11 +270,11 @@ class _OfCosts(_OfClasses):
 
 class _OfNumbers(_Baselines):
     def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
-        rows, known = (_numbers(self.contract, one, one[self.label.name].to_numpy()) for one in (held_out, train))
+        rows, known = (number_answers(self.contract, one, one[self.label.name].to_numpy()) for one in (held_out, train))
         return {CONSTANT: self.score_of(constant_numbers(self.contract.gate.the_metric, known, rows))}
 
     def labelled(self, frame: pd.DataFrame) -> NumberAnswers:
-        return _numbers(self.contract, frame, frame[self.label.name].to_numpy())
+        return number_answers(self.contract, frame, frame[self.label.name].to_numpy())
 
     def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> NumberAnswers | None:
         return number_tree_answers(self.contract, train, held_out)
@@ -348,7 +283,7 @@ class _OfNumbers(_Baselines):
         return measure_metric(self.contract.gate.the_metric, answers).value
 
     def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
-        return self.score_of(_numbers(self.contract, frame, np.array(answers, np.float64)))
+        return self.score_of(number_answers(self.contract, frame, np.array(answers, np.float64)))
 
 
 def _task(use_case: UseCase) -> _Baselines:
@@ -358,9 +293,3 @@ def _task(use_case: UseCase) -> _Baselines:
     if contract.label.several:
         return _OfSets(use_case)
     return (_OfClasses if contract.label.classes else _OfNumbers)(use_case)
-
-
-def _inputs(contract: Contract, frame: pd.DataFrame, categories: Mapping[str, pd.Index]) -> pd.DataFrame:
-    wanted = [name for name, feature in contract.features.items() if feature.role != "text"]
-    inputs = part_columns(contract, frame[wanted])
-    return inputs.assign(**{name: pd.Categorical(inputs[name], known) for name, known in categories.items()})

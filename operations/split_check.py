@@ -14,8 +14,8 @@ import pandas as pd
 from lakeloop.contract import Contract, Split
 from lakeloop.contract.key import JOINT
 from lakeloop.use_case import UseCase
-from operations.baselines import number_tree_answers, tree_answers
 from operations.evaluation import exported_rows
+from operations.quick_trees import number_tree_answers, tree_answers
 from tfx_pipeline.evaluation.measured import Measured
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.runs.run_record import HeldOutScore, RunRecord, SplitCheck, save_run

@@ -18,7 +18,7 @@ from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import CONTRACT_FILE, UseCase, contract_path
-from operations.baselines import frame_baselines, number_tree_answers, tree_answers
+from operations.baselines import frame_baselines
 from operations.history import history_periods, history_rows
 from operations.new_use_case.contract_text import contract_text
 from operations.new_use_case.draft import Draft
@@ -32,6 +32,7 @@ from operations.new_use_case.gate_draft import (
     ranking_gate,
 )
 from operations.new_use_case.split_history import HistoryFiles, write_history
+from operations.quick_trees import number_tree_answers, tree_answers
 
 HISTORY = "history"
 MOST_COMPARED = 50_000

@@ -11,11 +11,12 @@ from operations.new_use_case.chosen_time import chosen_time
 from operations.new_use_case.columns import Column
 from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of, time_feature_of
 from operations.new_use_case.files import find_files
-from operations.new_use_case.joined import Base, JoinDraft
+from operations.new_use_case.joined import JoinDraft
 from operations.new_use_case.joined_sources import joined_sample, joined_sources
 from operations.new_use_case.keys import KeyDraft, key_of, made_key
 from operations.new_use_case.label import LabelDraft, label_of
 from operations.new_use_case.leaks import Leak, find_leaks
+from operations.new_use_case.meeting import Base
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
 from operations.new_use_case.tables import TableDraft, table_of, with_gaps

@@ -8,9 +8,10 @@ from pathlib import Path
 from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.section import NAME
 from operations.new_use_case.files import find_files
-from operations.new_use_case.joined import Base, JoinDraft, as_met, join_of
+from operations.new_use_case.joined import JoinDraft, as_met, join_of
 from operations.new_use_case.label import LabelDraft
 from operations.new_use_case.leaks import Leak, find_leaks
+from operations.new_use_case.meeting import Base
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
 from operations.new_use_case.source_names import source_name
