@@ -1,1 +1,1 @@
-"""Lakeloop's base (settings, contract, events) and, on top of all packages, its command line."""
+"""The base that all packages stand on: use case, contract, settings, clock, events, what several of them read."""

@@ -23,11 +23,24 @@ def test_every_page_is_in_the_table_of_contents_once() -> None:
     assert set(named) == {*written_pages(), *reference_names()}
 
 
-def test_every_package_has_a_page_in_the_api_reference() -> None:
+def rooms() -> set[str]:
+    """Every folder with Python in it, such as `lakehouse/gold`."""
     roots = ("lakeloop", "lakehouse", "tfx_pipeline", "serving", "monitoring", "dags", "operations", "console")
-    found = {str(path.parent.relative_to(PROJECT)) for root in roots for path in (PROJECT / root).rglob("__init__.py")}
+    return {str(path.parent.relative_to(PROJECT)) for root in roots for path in (PROJECT / root).rglob("__init__.py")}
+
+
+def test_every_package_has_a_page_in_the_api_reference() -> None:
     without = {"console/cli", "serving", "serving/gateway/page"}  # a reference of its own; nothing public in them
-    assert set(PACKAGES) == found - without
+    assert set(PACKAGES) == rooms() - without
+
+
+def test_architecture_names_every_room_where_it_is() -> None:
+    told = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("## The rooms")[2]
+    named, inside = set[str](), list[str]()
+    for indent, name in re.findall(r"^( *)(\w+)/ ", told.split("```")[1], re.MULTILINE):
+        inside = [*inside[: len(indent) // 2], name]
+        named.add("/".join(inside))
+    assert named == rooms() | {"data", "deploy", "bench", "tests", "docs"}
 
 
 def test_operations_says_who_acts_on_every_alert() -> None:
