@@ -30,7 +30,6 @@ class Alert(FrozenModel, extra="ignore"):
     labels: dict[str, str]
     annotations: dict[str, str] = {}
     starts_at: str = Field("", alias="startsAt")
-    ends_at: str = Field("", alias="endsAt")
     fingerprint: str = ""
 
     @property

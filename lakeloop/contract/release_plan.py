@@ -1,7 +1,7 @@
 """How a pushed version comes to serve: straight away, or first beside the champion, as a challenger."""
 
 import re
-from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -9,7 +9,6 @@ from lakeloop.contract.features import DriftTest
 from lakeloop.contract.section import Section, Share, mistake
 
 Stage = Literal["shadow", "canary"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
 """What a challenger goes through, in this order."""
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(min|h|d|requests?)")
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?) *%")

@@ -19,7 +19,6 @@ from lakeloop.contract.time_formats import (
 )
 
 Part = Literal["hour", "weekday", "day", "month", "quarter", "year", "age_days"]
-TimeType = Literal["date", "timestamp"]
 AGE: Part = "age_days"
 CYCLES: Mapping[Part, tuple[int, int]] = {
     "hour": (24, 0), "weekday": (7, 0), "day": (31, 1), "month": (12, 1), "quarter": (4, 1)
