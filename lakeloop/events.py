@@ -66,7 +66,11 @@ def record_event(
 def record_event_of(
     settings: Settings, use_case: str, kind: EventKind, key: str, payload: Mapping[str, Any], claim_seconds: float = 0.0
 ) -> tuple[Event, bool]:
-    """As `record_event`, of a use case by its name: an alert may tell of one whose contract is not at hand."""
+    """As `record_event`, of a use case by its name: an alert may tell of one whose contract is not at hand.
+
+    Raises:
+        WrongUseError: there is no such kind, or the key is empty.
+    """
     if kind not in KINDS:
         raise WrongUseError(f"there are no events of kind {kind!r}; kinds: {', '.join(KINDS)}")
     if not key:
@@ -94,6 +98,9 @@ def take_open_events(use_case: UseCase, run: str, among: Sequence[int] | None = 
     """Every open event of the use case, the oldest first, now handled by `run`; asked again, a run gets the same.
 
     Two runs never get the same event, however close together they ask. `among`: none but those with these numbers.
+
+    Raises:
+        WrongUseError: the run has no name.
     """
     if not run:
         raise WrongUseError("who takes the events? name the run, e.g. Airflow's run id")

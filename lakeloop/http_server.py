@@ -26,7 +26,8 @@ _HEAD = b"HTTP/1.1 "
 def listen(host: str, port: int, name: str) -> socket.socket:
     """A listening socket; port 0 takes a free one. `name` is the server's, for the reader of an error.
 
-    Raises AddressTakenError with what to do.
+    Raises:
+        AddressTakenError: the port is taken, or not one; the text says what to do.
     """
     listener = reserve(host, port, name)
     open_port(listener, name)  # a second server on the port fails here, not later
@@ -34,7 +35,11 @@ def listen(host: str, port: int, name: str) -> socket.socket:
 
 
 def reserve(host: str, port: int, name: str) -> socket.socket:
-    """As `listen`, but nobody can connect before `open_port`; a port that somebody listens on is not to be had."""
+    """As `listen`, but nobody can connect before `open_port`; a port that somebody listens on is not to be had.
+
+    Raises:
+        AddressTakenError: the port is taken, or not one.
+    """
     if not 0 <= port <= 65535:
         raise AddressTakenError(
             f"the {name} cannot listen on port {port}: ports go from 1 to 65535; 0 takes any free one"

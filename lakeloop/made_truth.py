@@ -13,7 +13,11 @@ DTYPES = {"number": "Float64", "text": "string", "condition": "boolean"}
 
 
 def made_truth(contract: Contract, frame: "pd.DataFrame") -> "pd.Series":
-    """The truth of each row (rows,), `Float64` or `boolean`, of several labels `Int64`; NA where it is missing."""
+    """The truth of each row (rows,), `Float64` or `boolean`, of several labels `Int64`; NA where it is missing.
+
+    Raises:
+        ValueError: the contract's truth is delivered as it is.
+    """
     expression = contract.truth_expression
     if expression is None:
         raise ValueError(f"the truth of {contract.use_case} is delivered as it is")

@@ -86,7 +86,11 @@ def own_moment(contract: Contract, source: str) -> Column:
 
 
 def own_time(contract: Contract, source: str) -> EventTime:
-    """How the times of a source's rows are written, of one that is joined as of a time."""
+    """How the times of a source's rows are written, of one that is joined as of a time.
+
+    Raises:
+        ValueError: it is joined without one.
+    """
     as_of = contract.joins[source].as_of or ""
     column = contract.columns_of(source).get(as_of)
     if not isinstance(column, JoinColumn) or column.time is None:

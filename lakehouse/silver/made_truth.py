@@ -16,6 +16,9 @@ def made_truth(contract: Contract, value: Callable[[str], Column] = lambda name:
     """The truth of a row, null where it is missing; `value` gives a column's typed value by its name.
 
     Of several labels it is the number of the set of those that are true, null where one of them is missing.
+
+    Raises:
+        ValueError: the contract's truth is delivered as it is.
     """
     expression = contract.truth_expression
     if expression is None:

@@ -65,7 +65,11 @@ def regress(
 def run(
     loaded: LoadedVersion, api: str, signature: Signature, examples: Sequence[bytes], deadline: float | None = None
 ) -> dict[str, np.ndarray]:
-    """The outputs these APIs know, of a signature whose one input takes serialised tf.Examples."""
+    """The outputs these APIs know, each (examples, …), of a signature whose one input takes serialised tf.Examples.
+
+    Raises:
+        RequestError: there are no examples, or the model cannot answer them.
+    """
     if not examples:
         raise invalid("Input is empty.")
     serialised = np.empty(len(examples), dtype=object)

@@ -48,7 +48,11 @@ class GoldExportExecutor(base_executor.BaseExecutor):
 
 
 def import_files(source: Path, manifest: Manifest, folder: Path) -> None:
-    """Copy the manifest and its shards, checked, into `folder` as `<split>/<number>.csv`."""
+    """Copy the manifest and its shards, checked, into `folder` as `<split>/<number>.csv`.
+
+    Raises:
+        WrongUseError: nothing is to be trained on or held out, or a shard is missing or another one.
+    """
     for split in ("train", "eval"):
         if manifest.rows_of(split) == 0:
             raise WrongUseError(f"{source} has no {split} rows; export more periods or change the contract's `split`")

@@ -113,6 +113,9 @@ def check_gate(
     row and `persistence`, whose feature is one of the answers' columns; a single set (a period, say) omits what needs
     two. `champion`: its answers on the same eval rows (or the same single set); none: not compared. `period_column` is
     the one of the answers' columns that tells their period.
+
+    Raises:
+        ValueError: there is no set of rows.
     """
     if not rows:
         raise ValueError("there is no set of rows to evaluate")

@@ -184,7 +184,11 @@ class NumberSignatures(SignatureModule):
     intervals: Intervals | None = None
 
     def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
-        """The number, its interval's ends and the share of rows that such intervals hold, each (batch,) float32."""
+        """The number, its interval's ends and the share of rows that such intervals hold, each (batch,) float32.
+
+        Raises:
+            ValueError: the intervals were not learnt yet.
+        """
         if self.intervals is None:
             raise ValueError("the intervals were not learnt")
         numbers = self.numbers(raw)
