@@ -35,8 +35,8 @@ def drawn_period(use_case: UseCase, period: int, rows: int | None = None, seed: 
     contract = use_case.contract
     if contract.generator is None:
         raise WrongUseError(
-            f"use case {use_case.name} has neither `generator` nor `history` in its contract; deliver real files "
-            "instead"
+            f"use case {use_case.name} has neither `generator` nor `history` in its contract, and not every source has "
+            "a `fetch`; deliver real files instead"
         )
     try:
         drawn = use_case.module(contract.generator).sample(period, rows, seed)

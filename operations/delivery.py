@@ -16,7 +16,7 @@ from lakeloop.drawn_rows import drawn_period
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
 from operations.delivered_file import write_delivered
-from operations.history import file_rows, history_files, history_rows, joined_files
+from operations.history import check_in_history, file_rows, history_files, joined_files
 
 log = logging.getLogger(__name__)
 HELD = ".held"
@@ -54,12 +54,12 @@ def generate(
             wall clock; or the clock is simulated now, and this home has taken files in by the wall clock.
     """
     contract = use_case.contract
-    if contract.history is not None and (rows is not None or seed is not None):
+    if contract.has_history and (rows is not None or seed is not None):
         raise WrongUseError(
             f"use case {use_case.name} replays its history as it was; rows and seed are for a `generator`, leave "
             "them out"
         )
-    write = _drawn(use_case, rows, seed) if contract.history is None else _replayed(use_case)
+    write = _replayed(use_case) if contract.has_history else _drawn(use_case, rows, seed)
     clock, deliveries = read_clock(use_case), []
     if clock.is_played and out is None:
         play(use_case)
@@ -104,7 +104,7 @@ def _replayed(use_case: UseCase) -> Writer:
     def write(source: str, period: int, folder: Path) -> Iterator[tuple[Path, int]]:
         joined = source in use_case.contract.joins
         if not joined:
-            history_rows(use_case, period)  # says so where there are none
+            check_in_history(use_case, period)
         for path in _history_files(use_case, source, period):
             if not joined or not _is_delivered(use_case, source, path.name, folder):
                 yield _copy(path, folder), file_rows(use_case, source, path)
@@ -139,7 +139,7 @@ def _is_delivered(use_case: UseCase, source: str, name: str, folder: Path) -> bo
 
 def _file_names(use_case: UseCase, source: str, period: int) -> list[str]:
     contract = use_case.contract
-    if contract.history is not None:
+    if contract.has_history:
         return [path.name for path in _history_files(use_case, source, period)]
     return [contract.sources[source].file_name(contract.period_name(period))]
 

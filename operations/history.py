@@ -1,7 +1,8 @@
 """A use case's real history: delivered files of periods long past, which are replayed as if they came in now.
 
 `history` in the contract names a folder with a folder a source in it, and in that the files as they were delivered,
-each of one period, as the source's `files` says.
+each of one period, as the source's `files` says. Where all sources are fetched and none is named, the home has such a
+folder once they were (`operations.fetching.fetched_history`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,16 +23,24 @@ from lakeloop.mended_texts import mended_frame
 from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
 from lakeloop.use_case import UseCase
+from operations.fetching.fetched_history import fetched_folder, is_to_be_fetched, whole_until
 from operations.joined_rows import met_rows
 from operations.typed_rows import are_allowed, joinable, rows_with_times, typed_rows
 
 
 def history_folder(use_case: UseCase) -> Path:
-    """The folder that `history` names, beside the contract unless it is a whole path.
+    """The folder that `history` names, beside the contract unless it is a whole path; of a fetched one the home's.
 
     Raises:
         WrongUseError: the contract names none, or it is not there.
     """
+    if use_case.contract.history_is_fetched:
+        if is_to_be_fetched(use_case):
+            raise WrongUseError(
+                f"the history of {use_case.name} is fetched, and was not yet in {use_case.settings.home}; "
+                f"`lakeloop data fetch --history --use-case {use_case.name}` fetches it"
+            )
+        return fetched_folder(use_case)
     named = use_case.contract.history
     if named is None:
         raise WrongUseError(f"use case {use_case.name} has no `history` in its contract; name a folder of old files")
@@ -58,8 +67,9 @@ def history_periods(use_case: UseCase) -> tuple[int, ...]:
     """
     contract = use_case.contract
     source = contract.feature_source
+    until = whole_until(use_case) if contract.history_is_fetched else None
     numbers = {contract.period_number(name) for _, name in _files(use_case, source)}
-    found = tuple(sorted(number for number in numbers if number >= 0))
+    found = tuple(sorted(number for number in numbers if number >= 0 and (until is None or number <= until)))
     if not found:
         start, period = contract.event_time.start, contract.period
         raise WrongUseError(
@@ -70,6 +80,17 @@ def history_periods(use_case: UseCase) -> tuple[int, ...]:
     return found
 
 
+def check_in_history(use_case: UseCase, number: int) -> None:
+    """Raises WrongUseError where there is no history, or it has no file of this period."""
+    there = history_periods(use_case)
+    if number not in there:
+        period, name = use_case.contract.period, use_case.contract.period_name(number)
+        raise WrongUseError(
+            f"the history of {use_case.name} has no file of {period} {number} ({name}); it has {period}s "
+            f"{period_spans(there)}"
+        )
+
+
 def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     """The rows of a period that keep the contract: key (a text), event time, features, and the truth where it is known.
 
@@ -78,14 +99,10 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     Raises:
         WrongUseError: there is no history, or it has no rows of this period that keep the contract.
     """
+    check_in_history(use_case, number)
     contract = use_case.contract
     key, truth, period = contract.key.column, contract.label.truth_column, contract.period
     name = contract.period_name(number)
-    if number not in history_periods(use_case):
-        raise WrongUseError(
-            f"the history of {use_case.name} has no file of {period} {number} ({name}); it has {period}s "
-            f"{period_spans(history_periods(use_case))}"
-        )
     rows = with_joined(use_case, source_rows(use_case, contract.feature_source, number), number)
     if contract.ahead:
         rows = rows.merge(_truth_ahead(use_case, number), on=key, how="left")

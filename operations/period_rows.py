@@ -13,13 +13,13 @@ def period_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     Raises:
         WrongUseError: the use case has neither generator nor history, or they have no rows of this period.
     """
-    if use_case.contract.history is not None:
+    if use_case.contract.has_history:
         return history_rows(use_case, number)
     return sample_period(use_case, number)
 
 
 def played_periods(use_case: UseCase, wanted: range) -> list[int]:
     """Those of the periods of which there are rows: a generator draws all, a history has files of some."""
-    if use_case.contract.history is None:
+    if not use_case.contract.has_history:
         return list(wanted)
     return sorted(set(wanted).intersection(history_periods(use_case)))

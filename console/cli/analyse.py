@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.fetched_history import with_history
 from console.cli.options import check_period, open_use_case
 from console.cli.render import DIM, console, table
 from console.cli.use_case_option import UseCaseOption
@@ -39,6 +40,8 @@ def analyse_command(
     check_period(period, case.contract.event_time)
     if as_json and not segments:
         raise WrongUseError("--json goes with --segments; the whole comparison is a page")
+    if oracle:
+        with_history(case)
     if segments:
         _tell_segments(case, period, model, oracle, as_json)
         return

@@ -26,6 +26,7 @@ from lakeloop.git import file_at
 from lakeloop.own_files import MODEL, RUN, own_code_notes, own_code_problems, own_files
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case as load_use_case
+from operations.fetching.fetched_history import is_to_be_fetched
 from operations.history import history_periods
 from operations.places.checks import place_notes
 from tfx_pipeline.runs.quiet import quiet_libraries
@@ -52,7 +53,7 @@ def check_command(
     if file is None:
         opened = load_use_case(load_settings(use_case=use_case))
         path, contract = opened.contract_path, opened.contract
-        if contract.history is not None:
+        if contract.has_history and not is_to_be_fetched(opened):
             history = f" Its history has {contract.period}s {period_spans(history_periods(opened))}."
         notes = place_notes(opened)
     else:

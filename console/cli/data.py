@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.fetched_history import with_history
 from console.cli.options import Periods, open_use_case, parse_periods
 from console.cli.render import console, progress
 from console.cli.use_case_option import UseCaseOption
@@ -31,6 +32,7 @@ def generate_command(
     case = open_use_case(use_case)
     first, last = parse_periods(periods, case.contract.event_time)
     wanted = range(first, last + 1)
+    with_history(case)
     with progress() as bar:
         task = bar.add_task("writing", total=len(wanted) * len(case.contract.sources))
         deliveries = generate(
@@ -61,6 +63,7 @@ def reference_command(
     """Write one period of reference data, features and truth, with `;` between the columns."""
     case = open_use_case(use_case)
     label = case.contract.label
+    with_history(case)
     frame = with_label(case.contract, period_rows(case, period))
     text = frame[[*case.contract.features, label.truth_column, *label.gold_columns]].to_csv(sep=";", index=False)
     if out is None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.fetched_history import print_fetched_history
 from console.cli.options import open_use_case, parse_periods
 from console.cli.render import DIM, console, progress
 from console.cli.result import write_result
@@ -32,6 +33,9 @@ def fetch_command(
     again: Annotated[
         bool, typer.Option("--again", help="Fetched ones, too: what comes with other content lands as a correction.")
     ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="All that is over, into the history that demo, simulate, --oracle replay.")
+    ] = False,
     use_case: UseCaseOption = "",
 ) -> None:
     """Fetch what is new of sources that come from elsewhere into the landing folder.
@@ -39,9 +43,15 @@ def fetch_command(
     With `fetch` in the contract: the periods that are due by the clock and not there yet, each by the function in a
     process of its own, landed whole or not at all. One that had nothing is asked again, more rarely each time, and at
     once with --periods. With `delta`: the rows of the table's new versions; `--again` takes it whole. What fails ends
-    the fetch of its own source alone (exit 1) and is asked again the next time.
+    the fetch of its own source alone (exit 1) and is asked again the next time. With --history nothing lands: every
+    period that is over and not there yet comes into the history of a use case whose sources are all fetched.
     """
     case = open_use_case(use_case)
+    if history:
+        if source or periods or again:
+            raise WrongUseError("--history takes what is not there yet of all sources; leave the other options out")
+        print_fetched_history(case)
+        return
     sources = _sources(case, source or [])
     numbers = None
     if periods:

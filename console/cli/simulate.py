@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.fetched_history import with_history
 from console.cli.options import Periods, open_use_case, parse_periods
 from console.cli.render import console, progress
 from console.cli.use_case_option import UseCaseOption
@@ -56,6 +57,7 @@ def simulate_command(
         return
     first, last = parse_periods(periods, case.contract.event_time)
     wanted = range(first, last + 1)
+    with_history(case)
     there = played_periods(case, wanted)
     size = len(period_rows(case, there[0] if there else first))
     if mock_predictions:

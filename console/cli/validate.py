@@ -6,6 +6,7 @@ import pandas as pd
 import typer
 from rich.markup import escape
 
+from console.cli.fetched_history import with_history
 from console.cli.options import check_period, open_use_case
 from console.cli.render import BAD, console, print_gate
 from console.cli.use_case_option import UseCaseOption
@@ -36,6 +37,8 @@ def validate_command(
     case = open_use_case(use_case)
     check_period(period, case.contract.event_time)
     folder = model_folder(case, model)
+    if oracle:
+        with_history(case)
     frame = generated_rows(case, period) if oracle else labelled_period(case, period)
     report = validate_model(folder, case.contract, frame, name=case.contract.period)
     print_evaluation(case, report, folder.name, period, frame, oracle)

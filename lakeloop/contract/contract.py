@@ -88,12 +88,23 @@ class Contract(Section):
     @property
     def plays_periods(self) -> bool:
         """Whether periods can be had without waiting for them: drawn by a generator, or replayed from a history."""
-        return self.generator is not None or self.history is not None
+        return self.generator is not None or self.has_history
+
+    @property
+    def has_history(self) -> bool:
+        """Whether periods are replayed from a history: from a folder that is named, or from a fetched one."""
+        return self.history is not None or self.history_is_fetched
+
+    @property
+    def history_is_fetched(self) -> bool:
+        """Whether the history is what the sources' functions fetch: all of them have one, and nothing else is named."""
+        named = self.generator is not None or self.history is not None
+        return not named and all(source.fetch is not None for source in self.sources.values())
 
     @property
     def periods_from(self) -> str:
         """Where periods come from that nobody waited for, in words."""
-        return "the history" if self.history is not None else "the generator"
+        return "the history" if self.has_history else "the generator"
 
     @property
     def words(self) -> tuple[str, ...]:

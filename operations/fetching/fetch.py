@@ -79,7 +79,7 @@ def fetch(
         for done, name in enumerate(wanted):
             on_period(name, done, len(wanted))
             try:
-                found = files.take(name, partial(_write, use_case, source, name, on_line))
+                found = files.take(name, partial(write_period, use_case, source, name, on_line))
             except FetchError as error:
                 problem = str(error)
                 break
@@ -93,7 +93,7 @@ def fetch(
     return FetchReport(source, landed, waiting, empty.next_try(waiting), problem)
 
 
-def _write(use_case: UseCase, source: str, period: str, on_line: Callable[[str], None], folder: Path) -> None:
+def write_period(use_case: UseCase, source: str, period: str, on_line: Callable[[str], None], folder: Path) -> None:
     """Have the use case's function write a period's files into the folder; raises FetchError."""
     contract = use_case.contract
     spec, number = contract.sources[source].fetch, contract.period_number(period)

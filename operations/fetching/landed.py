@@ -1,4 +1,4 @@
-"""Fetched files on their way into the landing folder: a period's files come whole or not at all, and once.
+"""Fetched files on their way into the landing folder or a history: a period's files come whole or not at all, and once.
 
 What a `fetch` writes lies in a hidden folder beside the sources' until it is whole. Renaming that folder is the moment
 from which it counts; whatever is interrupted after that is completed by the next fetch.
@@ -7,7 +7,7 @@ from which it counts; whatever is interrupted after that is completed by the nex
 import filecmp
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,12 +25,16 @@ from operations.fetching.empty_periods import EmptyPeriods
 
 
 class FetchedFiles:
-    """What was fetched of one source of a use case: periods, and files that are not in the landing folder yet."""
+    """What was fetched of one source of a use case: periods, and files that are not in their place yet.
 
-    def __init__(self, use_case: UseCase, source: str) -> None:
+    `into`: the folder that files land in, in one of their source's name; left out, the landing folder.
+    """
+
+    def __init__(self, use_case: UseCase, source: str, into: Path | None = None) -> None:
         self.use_case, self.source = use_case, source
         self._landing = use_case.folder("landing")
-        self._folder = self._landing / FETCH / source
+        self._into = into or self._landing
+        self._folder = self._into / FETCH / source
         self._note = self._folder / "fetched.json"
         place = use_case.contract.place
         self._shapes = place.shapes if place is not None else None
@@ -47,6 +51,10 @@ class FetchedFiles:
     def periods(self) -> set[str]:
         """The names of periods that were fetched, so that none is fetched twice."""
         return set(self._read_note())
+
+    def note(self, periods: Iterable[str]) -> None:
+        """Take periods for fetched, whatever is there of them; call it when `alone`."""
+        self._write_note(dict.fromkeys(periods, _now()) | self._read_note())
 
     @cached_property
     def empty(self) -> EmptyPeriods:
@@ -83,7 +91,7 @@ class FetchedFiles:
         return {folder.name: tuple(self._land(folder)) for folder in sorted((self._folder / "ready").glob("*"))}
 
     def _land(self, ready: Path) -> list[Path]:
-        known = read_known(self._landing)
+        known = read_known(self._into)
         landed = []
         for path in _files_in(ready):
             name = path.relative_to(ready).as_posix()
@@ -95,8 +103,7 @@ class FetchedFiles:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.rename(target)
                 landed.append(target)
-        periods = self._read_note() | {ready.name: datetime.now(UTC).isoformat(timespec="seconds")}
-        write_text(self._note, json.dumps(dict(sorted(periods.items())), indent=1))
+        self._write_note(self._read_note() | {ready.name: _now()})
         self.empty.remove(ready.name)
         shutil.rmtree(ready)
         return landed
@@ -104,7 +111,7 @@ class FetchedFiles:
     def _place(self, path: Path, name: str, known: KnownFiles) -> Path | None:
         """Where a file belongs: under its name, or that of a correction where the name is taken; None: it is there."""
         while True:
-            target = self._landing / self.source / name
+            target = self._into / self.source / name
             if target.is_file() and filecmp.cmp(path, target, shallow=False):
                 return None
             if not target.exists() and f"{self.source}/{name}" not in known:
@@ -122,6 +129,9 @@ class FetchedFiles:
                 "landed before with the same content changes nothing"
             ) from None
         return dict(noted)
+
+    def _write_note(self, periods: Mapping[str, str]) -> None:
+        write_text(self._note, json.dumps(dict(sorted(periods.items())), indent=1))
 
     def _checked(self, folder: Path, period: str) -> Sequence[str]:
         """The names of the files in a folder.
@@ -160,6 +170,10 @@ class FetchedFiles:
             [kind.ends(text) for kind, text in zip(kinds, (said, period), strict=True)],
         )
         return begins < asked_ends and asked_begins < ends
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -1,8 +1,10 @@
 """Gold of the police statistics against pandas on the files of their package, which know nothing of a lake."""
 
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
@@ -10,6 +12,8 @@ from pyspark.sql import SparkSession
 from lakeloop.own_code import load_function
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
+from operations.fetching.fetched_history import fetch_history
+from operations.history import history_periods, history_rows
 from tests.lakes import OwnLake
 
 PACKAGE = find_spec("if_license_plates_could_talk")
@@ -96,6 +100,21 @@ def test_five_numbers_of_gold_are_those_of_the_original_files(lake: OwnLake) -> 
     many = (pairs["solved_y"] / pairs["cases_y"].where(pairs["cases_y"] > 0) > 0.75).sum()
     here = gold.xs("2016", level="year").drop(index="03159", level="district")
     assert (here["cleared_name"] == "many").sum() == many
+
+
+def test_a_year_of_the_fetched_history_has_what_gold_has(lake: OwnLake, tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, use_case="crime_de", use_cases=PROJECT / "data")
+    case = open_use_case(settings.model_copy(update={"now": datetime(2015, 6, 1, tzinfo=UTC)}))
+    report = fetch_history(case)
+    assert (report.last, report.new_files) == ("2014", 2 * len(case.contract.sources))
+    assert history_periods(case) == (0, 1) and (case.folder("landing") / "districts.geojson").is_file()
+    rows = history_rows(case, 0).set_index("row_key").sort_index()
+    gold = lake.rows("gold/training").query("year == '2013'").set_index("row_key").sort_index()
+    known = rows[rows["clear_up_ahead"].notna()]
+    assert list(known.index) == list(gold.index) and len(gold) > 15000
+    for name in ("cases", "people", "density", "income", "cleared_now", "clear_up_ahead"):
+        assert np.allclose(known[name].astype(float), gold[name].astype(float), equal_nan=True), name
+    assert (known["state"].fillna("") == gold["state"].fillna("")).all()
 
 
 def test_what_was_mended_says_where_districts_and_numbers_were_written_otherwise(lake: OwnLake) -> None:

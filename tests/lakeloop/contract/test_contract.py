@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.contract.elsewhere import Fetch
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from tests.use_case_copies import USE_CASES, copy_insurance
@@ -15,6 +16,22 @@ from tests.use_case_copies import USE_CASES, copy_insurance
 def test_months_are_counted_from_the_start(contract: Contract, number: int, name: str) -> None:
     assert contract.period_name(number) == name
     assert contract.period_number(name) == number
+
+
+def test_periods_are_drawn_or_replayed_and_a_history_that_nobody_names_is_fetched_where_all_sources_are(
+    contract: Contract,
+) -> None:
+    fetched = {name: source.model_copy(update={"fetch": Fetch()}) for name, source in contract.sources.items()}
+    kinds = {
+        "generator": {"sources": fetched},
+        "folder": {"sources": fetched, "generator": None, "history": "history"},
+        "fetched": {"sources": fetched, "generator": None},
+        "none": {"sources": fetched | {"claims": contract.sources["claims"]}, "generator": None},
+    }
+    told = {name: contract.model_copy(update=update) for name, update in kinds.items()}
+    assert [name for name, one in told.items() if one.history_is_fetched] == ["fetched"]
+    assert [name for name, one in told.items() if one.has_history] == ["folder", "fetched"]
+    assert [name for name, one in told.items() if one.plays_periods] == ["generator", "folder", "fetched"]
 
 
 def test_truth_arrives_two_years_later_except_history(contract: Contract) -> None:
