@@ -39,6 +39,7 @@ from operations.baselines import (
 )
 from operations.evaluation import exported_rows, generated_rows
 from operations.explained_models import explain_pushed
+from operations.fetching.fetched_history import is_to_be_fetched
 from operations.period_rows import played_periods
 from operations.permutation_importance import run_importance
 from serving.model_server.process import running_server
@@ -65,9 +66,10 @@ def report_command(
     records = [record, *records[1:]]
     manifest = Path(record.parameters.manifest)
     rejects = rejects_by_reason(case)
-    later = _periods_with_truth(case)
-    served, url = _ask(case, record.pushed_version, later[0]) if later else ([], "")
-    curves = check_later_periods(case, record, later) if later else {}
+    rows = _rows_with_truth(case)
+    later = list(rows)
+    served, url = _ask(case, record.pushed_version, rows[later[0]]) if later else ([], "")
+    curves = check_later_periods(case, record, rows) if later else {}
     frame = exported_rows(case.contract, manifest)
     path = write_report(
         Report(
@@ -118,19 +120,17 @@ def _with_importance(use_case: UseCase, record: RunRecord) -> RunRecord:
         return record
 
 
-def _periods_with_truth(use_case: UseCase) -> list[int]:
-    """The periods that can be had before they are due, and whose truth is known then."""
-    contract = use_case.contract
-    if not contract.plays_periods:
-        return []
-    periods = played_periods(use_case, REPORTED_PERIODS)
-    return periods if contract.history is None else [m for m in periods if not generated_rows(use_case, m).empty]
+def _rows_with_truth(use_case: UseCase) -> dict[int, pd.DataFrame]:
+    """The labelled rows of each period that can be had before it is due, of those whose truth is known then."""
+    if not use_case.contract.plays_periods or is_to_be_fetched(use_case):
+        return {}
+    rows = {period: generated_rows(use_case, period) for period in played_periods(use_case, REPORTED_PERIODS)}
+    return {period: frame for period, frame in rows.items() if not frame.empty}
 
 
-def _ask(use_case: UseCase, version: str, period: int) -> tuple[list[Served], str]:
+def _ask(use_case: UseCase, version: str, frame: pd.DataFrame) -> tuple[list[Served], str]:
     """Start a model server, ask the version three questions over REST (one a class, or a third of numbers), stop it."""
     contract = use_case.contract
-    frame = generated_rows(use_case, period)
     held_out = frame[is_held_out(contract, frame)]
     groups = label_groups(contract, held_out)
     most = -(-3 // max(1, len(groups)))
@@ -190,24 +190,25 @@ def _in_words(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def check_later_periods(use_case: UseCase, record: RunRecord, periods: Sequence[int]) -> dict[str, list[float]]:
-    """Evaluate the pushed model on each period by the truth of generator or history; curves of the metric that is told
-    first, for the report.
+def check_later_periods(
+    use_case: UseCase, record: RunRecord, rows: Mapping[int, pd.DataFrame]
+) -> dict[str, list[float]]:
+    """Evaluate the pushed model on each period's rows, labelled by generator or history; curves of the metric that is
+    told first, for the report.
     """
     folder = model_folder(use_case, record.pushed_version)
     model = open_model(folder)  # once: that takes longer than a period does
     naive = (RULES, PERSISTENCE, MAJORITY, CHEAPEST, CONSTANT)
     curves: dict[str, list[float]] = {"model": [], **{name: [] for name in naive}}
     with console.status(f"evaluating every {use_case.contract.period} …"):
-        for period in periods:
-            frame = generated_rows(use_case, period)
+        for period, frame in rows.items():
             report = validate_opened(model, use_case.contract, frame, name=use_case.contract.period)
             found = baselines(use_case, frame)
             curves["model"].append(next(iter(report.by_set.values())))
             for name in naive:
                 if name in found:
                     curves[name].append(found[name])
-            if period in shown_periods(periods):
+            if period in shown_periods(list(rows)):
                 print_evaluation(use_case, report, folder.name, period, frame, oracle=True)
     return {name: values for name, values in curves.items() if values}
 

@@ -26,7 +26,7 @@ def test_where_errors_cost_it_is_the_mean_cost_beside_the_class_that_costs_least
     save(use_case.folder("models") / "7")
     parameters = run_parameters(use_case.contract, Path("manifest.json"), {})
     run = RunRecord(run_id="r", use_case="churn", started="", parameters=parameters, pushed_version="7")
-    curves = check_later_periods(use_case, run, [1, 2])
+    curves = check_later_periods(use_case, run, {month: generated_rows(use_case, month) for month in (1, 2)})
     assert set(curves) == {"model", "cheapest"}
     for place, month in enumerate((1, 2)):
         rows = generated_rows(use_case, month)
