@@ -34,6 +34,14 @@ def make_simulate(use_case: UseCase) -> DAG:
             title="Requests a second",
             description="Empty: as fast as the gateway answers.",
         ),
+        "batch": Param(
+            1,
+            type="integer",
+            minimum=1,
+            maximum=1000,
+            title="Rows a request",
+            description="1: each is asked alone, as most clients do. More: so many together, which is faster.",
+        ),
         "until": Param(
             None,
             type=["null", "integer"],
@@ -56,6 +64,7 @@ def make_simulate(use_case: UseCase) -> DAG:
             "simulate",
             "--periods={{ params.periods }}",
             "{{ '--rate=%s' % params.rate if params.rate is not none }}",
+            "{{ '--batch=%s' % params.batch if params.batch > 1 }}",
             "{{ '--until=%s' % params.until if params.until is not none }}",
             "--label={{ params.label }}",
             use_case=use_case.name,

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from console.cli.demo_story import Story, play_of
+from console.cli.fetched_history import with_history
 from console.cli.options import open_use_case
 from console.cli.platform import down_command, up_command
 from console.cli.render import chapter, console
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.clock import play, read_clock
 from lakeloop.exceptions import WrongUseError
+from operations.fetching.fetched_history import leave_to_history
 
 
 def demo_command(
@@ -23,15 +25,17 @@ def demo_command(
 ) -> None:
     """Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.
 
-    Periods are drawn by the use case's generator, or replayed from its history: the first half of it is landed, the
-    rest played as production. Starts the platform, unless LAKELOOP_AIRFLOW_URL names one that runs, as in containers; a
-    story that was interrupted goes on where it was.
+    Periods are drawn by the use case's generator, or replayed from its history, which is fetched first where its
+    sources are: the first half of it is landed, the rest played as production. Starts the platform, unless
+    LAKELOOP_AIRFLOW_URL names one that runs, as in containers; a story that was interrupted goes on where it was.
     """
     case = open_use_case(use_case)
     if not case.contract.plays_periods:
         raise WrongUseError(
-            f"the demo needs data, and use case {case.name} has neither `generator` nor `history` in its contract"
+            f"the demo needs data, and use case {case.name} has neither `generator` nor `history` in its contract, and "
+            "not every source has a `fetch`"
         )
+    with_history(case)
     played = play_of(case, full)
     play(case)
     if (now := read_clock(case).period) >= played.until:
@@ -50,6 +54,8 @@ def demo_command(
             "by the real time.",
             soft_wrap=True,
         )
+    if case.contract.history_is_fetched:  # Airflow would fetch the first ones as well, in the middle of the story
+        leave_to_history(case, range(played.played[-1] + 1))
     elsewhere = case.settings.airflow_url
     if elsewhere:
         chapter(f"The platform runs already: Airflow at {elsewhere}")

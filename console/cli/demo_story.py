@@ -20,7 +20,7 @@ from lakeloop.gateway_client import GatewayClient
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from operations.delivery import generate
-from operations.history import history_periods
+from operations.history import file_rows, history_files, history_periods
 from operations.simulation import advance, questions_of
 
 DEMO_USER = "demo"
@@ -31,6 +31,8 @@ QUESTIONS_A_SECOND = 50
 SECONDS_OF_QUIET = 15
 """For the monitor to measure what was just answered."""
 PERIODS_PLAYED, LAST_DRAWN = 12, 36
+REQUESTS_A_PERIOD, MOST_ROWS_A_REQUEST = 2000, 1000
+"""The gateway answers some hundred requests a second beside everything else on two cores."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def play_of(use_case: UseCase, full: bool) -> Play:
         WrongUseError: the history has fewer than two periods.
     """
     contract = use_case.contract
-    if contract.history is None:
+    if not contract.has_history:
         return Play((0,), tuple(range(1, LAST_DRAWN + 1 if full else PERIODS_PLAYED + 1)), LAST_DRAWN)
     there = history_periods(use_case)
     if len(there) < 2:
@@ -66,6 +68,15 @@ def play_of(use_case: UseCase, full: bool) -> Play:
 def _files_delay(contract: Contract) -> int:
     """How late the truth lands of what is played; of a later period's truth the history ends before the last one."""
     return contract.truth_delay - contract.ahead
+
+
+def rows_a_request(use_case: UseCase, period: int) -> int:
+    """How many rows of a period are asked at a time: one, as clients ask, unless a history has very many."""
+    if not use_case.contract.has_history:
+        return 1
+    source = use_case.contract.feature_source
+    rows = sum(file_rows(use_case, source, path) for path in history_files(use_case, source, period))
+    return min(MOST_ROWS_A_REQUEST, max(1, -(-rows // REQUESTS_A_PERIOD)))
 
 
 class Story:
@@ -121,9 +132,10 @@ class Story:
         period = self._use_case.contract.period
         chapter(f"{period.capitalize()}s {played[0]} to {played[-1]} in production, through the gateway")
         self._watch.remember(self._dag("retrain"))
-        self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"periods": f"{played[0]}-{played[-1]}"}))
+        form = {"periods": f"{played[0]}-{played[-1]}", "batch": rows_a_request(self._use_case, played[0])}
+        self._watch.follow(self._airflow.trigger(self._dag("simulate"), form))
         self._deployed()
-        if self._use_case.contract.history is not None or len(played) < len(self._play.played):
+        if self._use_case.contract.has_history or len(played) < len(self._play.played):
             # Nobody knows what real periods bring, and what drifted before the story was interrupted is handled.
             chapter(f"What the {period}s brought: truth that was due, perhaps drift")
             self._follow_what_runs("ingest", "retrain", quiet=SECONDS_OF_QUIET)

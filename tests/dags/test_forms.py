@@ -42,6 +42,7 @@ def trigger(client: httpx.Client, dag: str, conf: dict[str, Any], user: dict[str
     [
         ("insurance_simulate", {"periods": "first to last"}, "'first to last' does not match"),
         ("insurance_simulate", {"rate": 0}, "0 is less than the minimum of 0.01"),
+        ("insurance_simulate", {"batch": 0}, "0 is less than the minimum of 1"),
         ("insurance_simulate", {"until": "later"}, "'later' is not of type"),
         ("insurance_simulate", {"label": "../../etc"}, "does not match"),
         ("insurance_deploy", {"version": "latest"}, "'latest' does not match"),
