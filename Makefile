@@ -15,7 +15,7 @@ BENEATH := { echo 'the tests run fewer lines than fail-under in pyproject.toml, 
 
 SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 
-.PHONY: help setup data system airflow up down demo exercise book test test-long test-loop test-loop-and-book lint types format bench book-tools compose-tools compose-check compose-secrets compose-up compose-down clean distclean
+.PHONY: help setup data kafka system airflow up down demo exercise book test test-long test-loop test-loop-and-book lint types format bench book-tools compose-tools compose-check compose-secrets compose-up compose-down clean distclean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ setup: ## Make .venv, the Delta jar and the compiled pipeline; says what is miss
 
 data: setup ## Install the public data that use cases in data/ read (Python packages of a group of their own)
 	@deploy/setup.sh data
+
+kafka: setup ## Fetch from Maven what LAKELOOP_BROKER needs: Spark's Kafka connector, and a broker to try it with
+	@deploy/setup.sh kafka
 
 system: ## Install the Debian packages the platform, its alerts and its browser tests use (needs root)
 	@deploy/system.sh $(SYSTEM_PACKAGES)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Sets everything up; safe to interrupt and to repeat: each step leaves its mark only when it is done.
-# Usage: deploy/setup.sh [airflow|deploy|book|data]
+# Usage: deploy/setup.sh [airflow|deploy|book|data|kafka]
 #   airflow: the orchestrator's environment instead of the platform's; deploy: the one of the tools that check the
 #   container files; book: what builds docs/ as well, in the platform's environment; data: the packages as well whose
-#   files the use cases in data/ read
+#   files the use cases in data/ read; kafka: from Maven, what Spark reads a broker's topics with, and a broker to try
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
@@ -93,12 +93,30 @@ compile_pipeline() {
   touch "$mark"
 }
 
+fetch_kafka() {
+  local part folder=.tools/kafka
+  mark_is_current "$folder/.fetched" deploy/kafka/*.xml && return
+  command -v mvn >/dev/null || { missing "Maven (the jars come from its registry)" "sudo apt-get install -y maven"; exit 1; }
+  for part in spark broker; do
+    say "fetching the jars of deploy/kafka/$part.xml from Maven"
+    rm -rf "$folder/$part"
+    mvn -q -B -f "deploy/kafka/$part.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime -DoutputDirectory="$PWD/$folder/$part" ||
+      { printf '[setup] Maven could not fetch them; the lines above say why. Everything but LAKELOOP_BROKER works without.\n' >&2; exit 1; }
+  done
+  for part in .venv/lib/python3.*/site-packages/pyspark/jars/*.jar; do # Spark has its own of these
+    rm -f "$folder/spark/$(basename "$part" | sed -E 's/-[0-9][^-]*\.jar$//')"-[0-9]*.jar
+  done
+  touch "$folder/.fetched"
+}
+
 check_machine
 find_uv
 case "${1:-}" in
   airflow) sync .venv-airflow .synced --no-default-groups --group airflow ;;
   deploy) sync .venv-deploy .synced --only-group deploy ;;
   book) sync .venv .synced-book --inexact --group docs ;; # what the other of these two has brought stays
+  kafka) fetch_kafka ;;
   data) sync .venv .synced-data --inexact --group data ;;
   *)
     sync .venv .synced

@@ -15,6 +15,7 @@ NOT_IN_PATHS = "%[]\\^|#?"
 """Delta's library fails below folders with these in their name, or, as with the last two, finds no history there."""
 PROJECT = Path(__file__).resolve().parent.parent
 _SCHEME = "[A-Za-z][A-Za-z0-9+.-]*://"
+_BROKER = r"kafka://(?P<servers>[^/,\s]+:\d+(,[^/,\s]+:\d+)*)(/(?P<prefix>[A-Za-z0-9._-]+)?)?"
 
 
 class Settings(BaseSettings):
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     alertmanager_url: str = ""
     tensorboard_port: int = 6006
     tensorboard_url: str = ""
+    broker: str = ""
     airflow_port: int = 8080
     airflow_url: str = ""
     airflow_user: str = "admin"
@@ -94,6 +96,13 @@ class Settings(BaseSettings):
         if "://" in area:
             raise ValueError("this area has to be a folder, it cannot be in an object store; give a path")
         return area
+
+    @field_validator("broker")
+    @classmethod
+    def _is_a_broker(cls, broker: str) -> str:
+        if broker and not re.fullmatch(_BROKER, broker):
+            raise ValueError("it has to be kafka://HOST:PORT, more of HOST:PORT behind commas, and /PREFIX if wanted")
+        return broker
 
     @field_validator("notify")
     @classmethod
