@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from lakeloop.contract import Requests
+from lakeloop.exceptions import BrokenError
 from lakeloop.releases import read_release
 from lakeloop.request_log_files import request_log_folder
+from lakeloop.request_topic import request_topic
 from lakeloop.switches import parse_segment
 from lakeloop.use_case import UseCase
 from serving.gateway.answering import Answering
@@ -19,6 +22,9 @@ from serving.gateway.own_code import OwnCode
 from serving.gateway.recent_answers import MOST_ANSWERS, MOST_FILES
 from serving.gateway.request_log import RequestLog
 from serving.gateway.switch_watch import SwitchWatch
+
+if TYPE_CHECKING:
+    from serving.gateway.topic_log import TopicLog
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +53,10 @@ class Parts:
         )
         self.challenging = Challenging(use_case, self.own_code, budget, lambda: self.model.release, self.metrics)
         self.switches = SwitchWatch(use_case)
+        self._use_case = use_case
         self._folder = request_log_folder(use_case)
-        self.log = RequestLog(self._folder, self.metrics.log_failures.inc) if contract.requests else None
+        self._topic = request_topic(use_case)
+        self.log = self._log() if contract.requests else None
         self.answering = Answering(
             contract,
             self.own_code,
@@ -70,8 +78,8 @@ class Parts:
                 await asyncio.to_thread(finish_dead_writers, self._folder)
                 if before is None:
                     await asyncio.to_thread(self._remember)
-            except OSError as error:
-                log.error("event=request_log_unreadable folder=%s error=%r", self._folder, str(error))
+            except (OSError, BrokenError) as error:
+                log.error("event=request_log_unreadable use_case=%s error=%r", self._use_case.name, str(error))
             self.log.start()
         await self.switches.start()
         await self.model.start()
@@ -87,8 +95,19 @@ class Parts:
         if self.log is not None:
             await asyncio.to_thread(self.log.stop)
 
+    def _log(self) -> "RequestLog | TopicLog":
+        if self._topic is None:
+            return RequestLog(self._folder, self.metrics.log_failures.inc)
+        from serving.gateway.topic_log import TopicLog  # the broker's client is loaded where there is one
+
+        return TopicLog(self._topic, self.metrics.log_failures.inc)
+
     def _remember(self) -> None:
         self.answering.refill(newest_records(self._folder, MOST_ANSWERS, MOST_FILES))
+        if self._topic is not None:
+            from serving.gateway.topic_log import newest_sent
+
+            self.answering.refill(newest_sent(self._topic, MOST_ANSWERS))
 
     def _gauges(self) -> None:
         self.metrics.watch("model_up", "1 while the model answers.", lambda: float(not self.model.problem))

@@ -13,7 +13,7 @@ from serving.exceptions import GatewayStartError
 from serving.model_server.process import stop
 
 _PASSED_ON = ("home", "use_case", "use_cases", "served_use_cases", "database_url", "logs", "models",
-              "model_server_port", "model_server_url", "clock", "now", "auth")  # fmt: skip
+              "model_server_port", "model_server_url", "clock", "now", "auth", "broker")  # fmt: skip
 
 
 @dataclass(frozen=True)

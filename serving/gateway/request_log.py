@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,18 +15,14 @@ from filelock import BaseFileLock
 
 from lakeloop.file_lock import try_lock
 from lakeloop.request_log_files import finished_file, open_file
-from serving.gateway.compact import compact
 from serving.gateway.log_files import lock_file, new_writer, sync_folder
+from serving.gateway.waiting_lines import WaitingLines
 
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 0.05
 ROTATE_SECONDS = 1.0
 ROTATE_BYTES = 16 * 1024 * 1024
-MOST_WAITING = 100_000
-"""Lines that may wait for a disk that refuses; later ones are counted as lost."""
-MOST_WAITING_BYTES = 64 * 1024 * 1024
-"""What they may hold altogether; 100,000 lines of the first use case are some 50 MB."""
 _AT_A_TIME = 5_000
 
 
@@ -43,8 +38,7 @@ class RequestLog:
         rotate_seconds: float = ROTATE_SECONDS,
     ) -> None:
         self._folder, self._on_failure, self._rotate_seconds = folder, on_failure, rotate_seconds
-        self._waiting: deque[tuple[float, bytes]] = deque()
-        self._added_bytes = self._taken_bytes = 0  # each is changed by one thread only
+        self._waiting = WaitingLines()
         self._unwritten: list[bytes] = []
         self._file: _OpenFile | None = None
         self._writer, self._number = "", 0
@@ -52,7 +46,6 @@ class RequestLog:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
         self._behind_since = 0.0
-        self.lost = 0
         self.problem = ""
 
     def start(self) -> None:
@@ -67,12 +60,12 @@ class RequestLog:
 
     def add(self, line: bytes) -> None:
         """Take a line that ends with a newline; never blocks. With too many waiting it is lost, and counted."""
-        waiting = self._added_bytes - self._taken_bytes
-        if len(self._waiting) >= MOST_WAITING or waiting + len(line) > MOST_WAITING_BYTES:
-            self.lost += 1
-            return
-        self._added_bytes += len(line)
-        self._waiting.append((time.monotonic(), compact(line)))
+        self._waiting.add(line)
+
+    @property
+    def lost(self) -> int:
+        """Lines for which there was no room."""
+        return self._waiting.lost
 
     @property
     def pending(self) -> int:
@@ -82,11 +75,8 @@ class RequestLog:
     @property
     def lag_seconds(self) -> float:
         """Age of the oldest line not yet given to the operating system."""
-        try:
-            since = self._behind_since or self._waiting[0][0]
-        except IndexError:
-            return 0.0
-        return time.monotonic() - since
+        since = self._behind_since or self._waiting.since
+        return time.monotonic() - since if since else 0.0
 
     def _run(self) -> None:
         while not self._stopping.wait(ROTATE_SECONDS if self.problem else WRITE_SECONDS):
@@ -117,10 +107,8 @@ class RequestLog:
 
     def _write(self) -> None:
         if not self._unwritten:
-            self._behind_since = self._waiting[0][0]
-            for _ in range(min(len(self._waiting), _AT_A_TIME)):
-                self._unwritten.append(self._waiting.popleft()[1])
-            self._taken_bytes += sum(map(len, self._unwritten))
+            self._behind_since = self._waiting.since or 0.0
+            self._unwritten = self._waiting.take(_AT_A_TIME)
         file = self._file or self._open()
         file.write(b"".join(self._unwritten))
         self._unwritten = []

@@ -17,7 +17,7 @@ from lakeloop.request_log_files import open_file, request_log_folder
 from lakeloop.request_record import RequestRecord
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
-from serving.gateway import request_log
+from serving.gateway import request_log, waiting_lines
 from serving.gateway.log_files import finish_dead_writers, new_writer, newest_records
 from serving.gateway.process import RunningGateway
 from serving.gateway.recent_answers import RecentAnswers
@@ -116,7 +116,7 @@ def test_a_folder_that_is_removed_while_it_is_written_costs_nothing_unfinished(l
 
 
 def test_what_a_refusing_disk_keeps_waiting_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_log, "MOST_WAITING", 10)
+    monkeypatch.setattr(waiting_lines, "MOST_WAITING", 10)
     log = RequestLog(tmp_path)
     for number in range(13):
         log.add(line(number))
@@ -124,7 +124,7 @@ def test_what_a_refusing_disk_keeps_waiting_is_bounded(tmp_path: Path, monkeypat
 
 
 def test_long_lines_that_wait_are_bounded_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_log, "MOST_WAITING_BYTES", 10_000)
+    monkeypatch.setattr(waiting_lines, "MOST_WAITING_BYTES", 10_000)
     log = RequestLog(tmp_path)
     for number in range(13):
         log.add(line(number, "x" * 1_960)[:2_000])
