@@ -15,7 +15,7 @@ from console.cli.render import BAD, console
 from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from console.words import counted
-from lakehouse.requests.log_files import new_files
+from lakehouse.requests.arrivals import arrivals
 from lakehouse.requests.stream import StreamReport, open_stream
 from lakehouse.storage.lock import STREAM_LOCK, check_free
 
@@ -36,7 +36,7 @@ def stream_command(
     reason. `lakeloop lake ingest` joins the ground truth and brings gold up to date.
     """
     case = open_use_case(use_case)
-    if if_new and not new_files(case):
+    if if_new and not arrivals(case):
         console.print("nothing new in the request log")
         return
     check_free(case.work_folder / STREAM_LOCK, "stream")
@@ -81,8 +81,9 @@ def _print_report(report: StreamReport) -> None:
         console.print("nothing new in the request log")
         return
     parts = [f"{report.inserted:,} new requests", f"{report.repeated:,} repeated", f"{report.rejected:,} rejected"]
-    console.print(
-        f"{datetime.now():%H:%M:%S} {counted(report.files, 'file')}, {', '.join(parts)}, {report.seconds:.1f} s"
-    )
+    taken = [f"{report.records:,} records of the topic"] if report.records else []
+    if report.files or not taken:
+        taken.insert(0, counted(report.files, "file"))
+    console.print(f"{datetime.now():%H:%M:%S} {', '.join([*taken, *parts])}, {report.seconds:.1f} s")
     for reason, count in report.reasons:
         console.print(f"  {count:,} rejected: {reason}", style=BAD, soft_wrap=True)

@@ -56,24 +56,43 @@ def lines_of_files(files: DataFrame, contract: Contract) -> DataFrame:
         sf.split("value", "\n").alias("_lines"),
     )
     lines = split.select("_source_file", "_utf8", sf.posexplode("_lines").alias("_position", "text"))
+    # A file with a broken byte is decoded with U+FFFD in the byte's place, which says what line it was in.
+    broken = ~sf.col("_utf8") & sf.contains("text", sf.lit("\ufffd"))
+    return _as_bronze(lines.withColumn("_line", (sf.col("_position") + 1).cast("bigint")), broken, contract)
+
+
+def lines_of_topic(records: DataFrame, named: str, contract: Contract) -> DataFrame:
+    """Records of a topic (`value`, `partition`, `offset`) -> a row each that is not blank, as bronze/requests keeps it.
+
+    `named` is what the topic is called there: its records' file is that and the partition, their line the offset and 1.
+    """
+    lines = records.select(
+        sf.col("value").cast("string").alias("text"),
+        sf.concat(sf.lit(f"{named}/"), sf.col("partition")).alias("_source_file"),
+        (sf.col("offset") + 1).alias("_line"),
+    )
+    return _as_bronze(lines, ~sf.is_valid_utf8("text"), contract)
+
+
+def _as_bronze(lines: DataFrame, broken: Column, contract: Contract) -> DataFrame:
+    """Lines (`text`, `_source_file`, `_line`) with what is wrong with each; `broken`: it is no text."""
     parsed = sf.from_json("text", f"{record_fields(contract)}, _bad string", {"columnNameOfCorruptRecord": "_bad"})
     lines = lines.where("text != ''").withColumn("record", parsed)
     record = sf.col("record")
-    # A file with a broken byte is decoded with U+FFFD in the byte's place, which says what line it was in.
-    flaw = sf.when(~sf.col("_utf8") & sf.contains("text", sf.lit("\ufffd")), "the line is not valid UTF-8").when(
+    flaw = sf.when(broken, "the line is not valid UTF-8").when(
         record["_bad"].isNotNull() | record.isNull(), "the line is not a request record in JSON"
     )
     fields = (*ASKED, "features", *answer_columns(contract).required, *GIVEN_BY)
     for name in (name for name in fields if name not in MAY_LACK):
         flaw = flaw.when(record[name].isNull() | (record[name].cast("string") == ""), f"`{name}` is missing")
-    validated = lines.select("text", "_source_file", "_position", flaw.alias("_flaw"))
+    validated = lines.select("text", "_source_file", "_line", flaw.alias("_flaw"))
     whole = sf.col("_flaw").isNull()
     return validated.select(
         sf.when(whole, sf.col("text")).alias("line"),
         sf.when(~whole, sf.make_valid_utf8("text")).alias("_rescued"),
         "_flaw",
         "_source_file",
-        (sf.col("_position") + 1).cast("bigint").alias("_line"),
+        "_line",
     )
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.storage.delta_jar import delta_jar, maven_package
 from lakehouse.storage.java import archive_options, check_java
+from lakehouse.storage.kafka_jars import kafka_jars
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
@@ -68,6 +69,7 @@ def spark_options(settings: Settings) -> dict[str, str]:
     scratch = Path(tempfile.gettempdir()) / f"lakeloop-spark-{os.getuid()}"
     local = settings.spark_master.startswith("local")
     jar = delta_jar(settings)
+    jars = [str(path) for path in (jar, *kafka_jars(settings)) if path is not None]
     return {
         "spark.app.name": "lakeloop",
         "spark.master": settings.spark_master,
@@ -85,7 +87,8 @@ def spark_options(settings: Settings) -> dict[str, str]:
         "spark.jars.ivy": str(scratch / "ivy"),
         "spark.driver.extraJavaOptions": _java_options(scratch),
         **SMALL_DATA,
-        **({"spark.jars.packages": maven_package()} if jar is None else {"spark.jars": str(jar)}),
+        **({"spark.jars": ",".join(jars)} if jars else {}),
+        **({"spark.jars.packages": maven_package()} if jar is None else {}),
     }
 
 

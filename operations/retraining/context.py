@@ -15,7 +15,7 @@ from lakehouse.gold.training_periods import labelled_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table
 from lakehouse.read.window import newest_requests
-from lakehouse.requests.log_files import new_files
+from lakehouse.requests.arrivals import arrivals
 from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
@@ -94,8 +94,8 @@ def take_in_requests(lake: Lake) -> None:
         BusyError: a stream is at work and does not get on.
     """
     deadline = time.monotonic() + STREAM_SECONDS
-    finished = set(new_files(lake))
-    while finished.intersection(new_files(lake)):
+    there = arrivals(lake)
+    while there.any_in(arrivals(lake)):
         from lakehouse.requests.stream import stream
 
         try:
