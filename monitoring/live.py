@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -21,7 +22,6 @@ from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import take_in_files_of_old
 from lakeloop.exceptions import LakeloopError
 from lakeloop.rejected_rows import RejectedRows
-from lakeloop.request_log_files import request_log_folder
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows
 from monitoring.alarm import announce
@@ -37,7 +37,7 @@ from monitoring.model_watch import ModelWatch
 from monitoring.monitor_state import MonitorState, load_state, new_episode_id, save_state
 from monitoring.outbox import undelivered
 from monitoring.row_watch import OVERDUE, REJECTED, RowWatch
-from monitoring.tail import LogTail
+from monitoring.tail import tail_of
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +131,9 @@ class LiveMonitor:
         while not self._stopping.is_set():
             try:
                 self._restore()
-                while not self._stopping.wait(LOOK_SECONDS):
-                    self._look()
+                with closing(self._tail):
+                    while not self._stopping.wait(LOOK_SECONDS):
+                        self._look()
             except Exception as error:
                 expected = isinstance(error, LakeloopError | SQLAlchemyError | OSError)
                 log.log(logging.WARNING if expected else logging.ERROR, "event=monitor_failed", exc_info=not expected)
@@ -144,8 +145,7 @@ class LiveMonitor:
         known = load_state(self._use_case)
         window = self._contract.monitoring.window
         most = window * (1 + self._contract.monitoring.sliding_windows if self._slides else 1)
-        folder = request_log_folder(self._use_case)
-        self._tail = LogTail(folder, None if known is None else known.position, begin_with=window)
+        self._tail = tail_of(self._use_case, None if known is None else known.position, begin_with=window)
         self._state = known or MonitorState(position=dict(self._tail.position))
         if known is None:
             save_state(self._use_case, self._state)

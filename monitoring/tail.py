@@ -4,6 +4,7 @@ A writer's files are numbered and are read in that order, so how far one has rea
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from lakeloop.request_log_files import FINISHED, read_name, streamed_files
+from lakeloop.request_log_files import FINISHED, read_name, request_log_folder, streamed_files
 from lakeloop.request_record import EARLIEST, LATEST, RequestRecord
+from lakeloop.request_topic import request_topic
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +23,9 @@ MOST_IDS = 100_000
 """Request ids remembered, as many as the gateway remembers answers: a later repetition is counted again."""
 
 Position = dict[str, tuple[int, int]]
-"""Writer -> (file number, bytes of it that were read); files with smaller numbers were read wholly."""
+"""Writer -> (file number, bytes of it that were read); files with smaller numbers were read wholly. Of a topic:
+partition -> (0, the offset of the next record).
+"""
 
 
 @dataclass(frozen=True)
@@ -39,19 +44,72 @@ class LogFile:
         return self.path.name.endswith(FINISHED)
 
 
-class LogTail:
-    """Reads on from a position. `position` is always that after the last record given.
+class Tail(ABC):
+    """Reads a request log on, each request id once. `position` is always that after the last record given.
+
+    `recent` are records before the position where it began, the oldest first; their ids are known.
+    """
+
+    position: Position
+    recent: list[RequestRecord]
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self.unreadable = 0
+
+    @abstractmethod
+    def read(self) -> Iterator[RequestRecord]:
+        """What is new, each request id once, in the order it was written by each writer."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what it reads."""
+
+    def _record(self, line: bytes, where: object) -> RequestRecord | None:
+        try:
+            record = RequestRecord.model_validate_json(line)
+            return record.model_copy(update={"at": _event_time(record.at)})
+        except ValueError as error:
+            self.unreadable += 1
+            log.warning("event=unreadable_line where=%s problem=%r", where, str(error)[:200])
+            return None
+
+    def _is_new(self, record: RequestRecord) -> bool:
+        if record.request_id in self._ids:
+            return False
+        self._ids[record.request_id] = None
+        if len(self._ids) > MOST_IDS:
+            self._ids.popitem(last=False)
+        return True
+
+
+def tail_of(use_case: UseCase, position: Mapping[str, tuple[int, int]] | None, begin_with: int) -> Tail:
+    """Reads a use case's request log on, whether that is files or a topic; a position in the other of them is none.
+
+    Raises:
+        BrokerError: the topic's broker is away.
+    """
+    topic = request_topic(use_case)
+    known = {name: reached for name, reached in (position or {}).items() if ("/" in name) == (topic is not None)}
+    if topic is None:
+        return LogTail(request_log_folder(use_case), known if known or position == {} else None, begin_with)
+    from monitoring.topic_tail import TopicTail  # the broker's client is loaded where there is one
+
+    return TopicTail(topic, known, begin_with)
+
+
+class LogTail(Tail):
+    """Reads the log's files on from a position.
 
     With no position it begins so that at least the newest `begin_with` records are read: history is not this one's
-    job. `recent` are records before the position, the oldest first; their ids are known, wherever their files lie.
+    job. Records before that are known wherever their files lie.
     """
 
     def __init__(self, folder: Path, position: Mapping[str, tuple[int, int]] | None, begin_with: int) -> None:
+        super().__init__()
         self._folder = folder
-        self._ids: OrderedDict[str, None] = OrderedDict()
         self._looked_for: set[tuple[str, int]] = set()
         self._put_away: list[LogFile] = []
-        self.unreadable = 0
         files = {(file.writer, file.number): file for file in self._list()}
         # Looked for second: a file that is moved in between is seen twice rather than never.
         self._put_away = [file for path in streamed_files(folder) if (file := _log_file(path))]
@@ -62,16 +120,18 @@ class LogTail:
             self._is_new(record)
 
     def read(self) -> Iterator[RequestRecord]:
-        """What is new, each request id once, in the order it was written by each writer."""
         waiting: set[str] = set()  # writers with a file whose end is not there yet
         for file in self._unread():
             if file.writer in waiting:
                 continue
             for line, end in self._new_lines(file, waiting):
-                record = self._record(line, file)
+                record = self._record(line, file.path)
                 self.position[file.writer] = (file.number, end)
                 if record is not None and self._is_new(record):
                     yield record
+
+    def close(self) -> None:  # a file is open only while it is read
+        return
 
     def _unread(self) -> list[LogFile]:
         """Files with something new, by writer and number; those that were moved away in between as well."""
@@ -113,23 +173,6 @@ class LogTail:
         except FileNotFoundError:  # renamed or put away just now: the next look finds it
             waiting.add(file.writer)
 
-    def _record(self, line: bytes, file: LogFile) -> RequestRecord | None:
-        try:
-            record = RequestRecord.model_validate_json(line)
-            return record.model_copy(update={"at": _event_time(record.at)})
-        except ValueError as error:
-            self.unreadable += 1
-            log.warning("event=unreadable_line file=%s problem=%r", file.path, str(error)[:200])
-            return None
-
-    def _is_new(self, record: RequestRecord) -> bool:
-        if record.request_id in self._ids:
-            return False
-        self._ids[record.request_id] = None
-        if len(self._ids) > MOST_IDS:
-            self._ids.popitem(last=False)
-        return True
-
     def _before(self, listed: list[LogFile]) -> list[RequestRecord]:
         """The newest records before the position, oldest first."""
         blocks: list[list[RequestRecord]] = []
@@ -148,7 +191,7 @@ class LogTail:
                 lines = stream.read(end).splitlines()
         except FileNotFoundError:
             return []
-        return [record for line in lines if (record := self._record(line, file)) is not None]
+        return [record for line in lines if (record := self._record(line, file.path)) is not None]
 
     def _list(self, read_before: Mapping[str, tuple[int, int]] | None = None) -> list[LogFile]:
         """The files in the folder. Those that `read_before` is past are not looked at: there may be a thousand."""

@@ -23,6 +23,7 @@ from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.model_input import request_rows
 from lakeloop.request_log_files import finished_file, open_file, request_log_folder
 from lakeloop.request_record import RequestRecord, in_json
+from lakeloop.request_topic import request_topic
 from lakeloop.use_case import UseCase
 from operations.delivery import generate, missing_sources, release
 from operations.period_rows import period_rows, played_periods
@@ -201,20 +202,26 @@ def without_gateway(use_case: UseCase, label: str) -> Asker:
     rules = load_rules(use_case)
     if rules is None:
         raise WrongUseError(f"use case {use_case.name} has no `fallback.rules` in its contract; nothing could answer")
-    folder = request_log_folder(use_case)
+    folder, topic = request_log_folder(use_case), request_topic(use_case)
 
     def write(period: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> PeriodCounts:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = open_file(folder, f"simulation_{label}", period)
         now = datetime.now(UTC).isoformat()
-        with part.open("wb") as stream:
-            for question in questions:
-                answer = rules_answer(contract, rules, question.features, UNAVAILABLE)
-                record = RequestRecord(
-                    **asdict(question), **asdict(answer), answered_at=now, model_version=None, latency_ms=0.0
-                )
-                stream.write(orjson.dumps(record.model_dump(), in_json, orjson.OPT_APPEND_NEWLINE))
-        part.rename(finished_file(part))
+        lines = []
+        for question in questions:
+            answer = rules_answer(contract, rules, question.features, UNAVAILABLE)
+            record = RequestRecord(
+                **asdict(question), **asdict(answer), answered_at=now, model_version=None, latency_ms=0.0
+            )
+            lines.append(orjson.dumps(record.model_dump(), in_json))
+        if topic is not None:
+            from lakeloop.topic_client import send
+
+            send(topic, lines)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            part = open_file(folder, f"simulation_{label}", period)
+            part.write_bytes(b"".join(line + b"\n" for line in lines))
+            part.rename(finished_file(part))
         on_answers(len(questions))
         return PeriodCounts(len(questions), len(questions))
 

@@ -1,13 +1,13 @@
 """Answered requests as part of an answer: one by its id, and how many a model version answered."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from lakehouse.requests.arrivals import arrivals
 from lakehouse.storage.layout import PREDICTIONS_TABLE
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
@@ -97,14 +97,14 @@ def _from_lake(use_case: UseCase, request_id: str) -> dict[str, Any] | None:
 
 
 def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
-    for path, record in _records_with(use_case, request_id):
+    for name, record in _records_with(use_case, request_id):
         if record.request_id == request_id:
             row = record.model_dump()
             if record.class_id is None:
                 row |= {"lower": record.lower, "upper": record.upper}
             confidence = _confidence(use_case.contract, record)
             return {**row, **record.features, use_case.contract.key.column: record.key, "confidence": confidence,
-                    "_source_file": path.name}  # fmt: skip
+                    "_source_file": name}  # fmt: skip
     raise NotFoundError(
         f"there is no request {request_id} of {use_case.name}, neither in {PREDICTIONS_TABLE} nor in the request log; "
         "`lakeloop lake show predictions` lists some"
@@ -125,17 +125,31 @@ def _confidence(contract: Contract, record: RequestRecord) -> float | None:
     return known[record.class_id] if record.predictor_type == "model" and record.class_id is not None else max(known)
 
 
-def _records_with(use_case: UseCase, text: str) -> Iterator[tuple[Path, RequestRecord]]:
-    """Records of the request log's files whose line holds the text; lines that are no record are passed over."""
-    folder, needle = request_log_folder(use_case), json.dumps(text)
-    for path in (path for files in (open_files, finished_files) for path in reversed(files(folder))):
-        try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except FileNotFoundError:  # an open one that was finished just now: it comes again under its new name
-            continue
+def _records_with(use_case: UseCase, text: str) -> Iterator[tuple[str, RequestRecord]]:
+    """Records of the request log whose line holds the text, each with the name of its file, or of its topic; lines that
+    are no record are passed over.
+    """
+    needle = json.dumps(text)
+    for name, lines in _newest_first(use_case):
         for line in lines:
             if needle in line:
                 try:
-                    yield path, RequestRecord.model_validate_json(line)
+                    yield name, RequestRecord.model_validate_json(line)
                 except ValidationError:
                     continue
+
+
+def _newest_first(use_case: UseCase) -> Iterator[tuple[str, Iterable[str]]]:
+    """What is in the request log and perhaps not in the lake: of a topic all that is not, and every file."""
+    there = arrivals(use_case).topic
+    if there is not None:
+        from lakeloop.topic_client import TopicReader
+
+        with TopicReader(there.topic) as reader:
+            yield there.topic.name, (line.line.decode(errors="replace") for line in reader.lines(there.spans))
+    folder = request_log_folder(use_case)
+    for path in (path for files in (open_files, finished_files) for path in reversed(files(folder))):
+        try:
+            yield path.name, path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:  # an open one that was finished just now: it comes again under its new name
+            continue
