@@ -19,10 +19,16 @@ TABLE = """
 Every {every}: looks for new versions of the Delta table {command}, which source `{source}` is. Rows that are new land
 as one Parquet file in `{folder}`, which wakes `{case}_ingest`; each comes once.
 """
+TOPIC = """
+Every {every}: looks for new records in the topic `{command}`, which source `{source}` is. They land as files of JSON
+lines in `{folder}`, which wakes `{case}_ingest`; each comes once.
+"""
 FETCH = """Runs `fetch` in a process of its own, a period at a time, each at most {timeout}. Red: the end of the log
 says what went wrong, in which file and line. Nothing half-written is in the landing folder; the next run asks again."""
 READ = """Reads the table's log, and the rows that are new, without Spark. Red: the table is not there, cannot be read
 or lacks a column of the contract; the end of the log says what to do."""
+RECORDS = """Asks the broker, without Spark. Red: it is away, or there is no such topic; the end of the log says what to
+do, and the next run goes on where this one was."""
 
 
 def make_fetches(use_case: UseCase) -> Iterator[DAG]:
@@ -33,6 +39,8 @@ def make_fetches(use_case: UseCase) -> Iterator[DAG]:
             yield _dag(use_case, name, spec.every, TEXT, spec.command, FETCH.format(timeout=spec.timeout))
         elif source.delta is not None:
             yield _dag(use_case, name, source.delta.every, TABLE, source.delta.path, READ)
+        elif source.topic is not None:
+            yield _dag(use_case, name, source.topic.every, TOPIC, source.topic.name, RECORDS)
 
 
 def _dag(use_case: UseCase, source: str, every: str, text: str, command: str, doc: str) -> DAG:

@@ -15,8 +15,16 @@ class VersionVacuumedError(NotFoundError):
     """A version whose files were vacuumed: its commit is still in the log, its rows are not."""
 
 
-class ForeignTableError(LakeloopError):
-    """A table of somebody else that nothing can be taken of as it is; nothing was delivered."""
+class ForeignSourceError(LakeloopError):
+    """A table or topic of somebody else that nothing can be taken of as it is; nothing was delivered."""
+
+
+class ForeignTableError(ForeignSourceError):
+    """A table that nothing can be taken of."""
+
+
+class ForeignTopicError(ForeignSourceError):
+    """A topic that nothing can be taken of."""
 
 
 class VersionsGoneError(Exception):

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from lakehouse.bronze.append import LandingReport, land
 from lakehouse.bronze.delivery_record import DeliveryRecord
-from lakehouse.bronze.foreign_table import deliver_new_versions
+from lakehouse.bronze.elsewhere import deliver_new, is_foreign
 from lakehouse.bronze.ledger import deliveries
 from lakehouse.bronze.notices import collated
 from lakehouse.contract_change import follow_contract
-from lakehouse.exceptions import ForeignTableError
+from lakehouse.exceptions import ForeignSourceError
 from lakehouse.gold.build import GoldReport, build_gold
 from lakehouse.gold.clusters import ClusterReport, update_clusters
 from lakehouse.gold.new_truth import record_new_truth
@@ -160,13 +160,13 @@ def _land_each(
 
 
 def _land(lake: Lake, source: str, before: Sequence[DeliveryRecord], verify: bool) -> LandingReport:
-    """New files of a source into bronze; where it is somebody else's table, what is new in that has become one."""
+    """New files of a source into bronze; where it is another's table or topic, what is new has become some."""
     notices: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
-    if lake.contract.sources[source].delta is not None:
+    if is_foreign(lake.contract.sources[source]):
         try:
-            notices = deliver_new_versions(lake, source, before).notices
-        except ForeignTableError as error:
+            notices = deliver_new(lake, source, before).notices
+        except ForeignSourceError as error:
             refused = (str(error),)
     report = land(lake, source, before, verify=verify)
     for sentence in refused:

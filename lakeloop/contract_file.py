@@ -18,7 +18,7 @@ from lakeloop.contract.features import FEATURES_FILE
 from lakeloop.contract.model import NO_KIND
 from lakeloop.contract.place import SHAPES_FILE
 from lakeloop.contract.production import RULES
-from lakeloop.contract.section import NAME, PYTHON_FILE, UNQUOTED, sequences_as_tuples, some
+from lakeloop.contract.section import BROKERS, NAME, PYTHON_FILE, TOPIC, UNQUOTED, sequences_as_tuples, some
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
 from lakeloop.exceptions import ContractError
 from lakeloop.own_code import function_problem
@@ -26,6 +26,8 @@ from lakeloop.own_code import function_problem
 MEANT = {
     NAME: "a name is of lower-case letters, digits and `_`, and begins with a letter, such as `braking_distance`",
     RULES: "write FILE.py:FUNCTION, a file beside the contract and a function in it, such as `rules.py:answer`",
+    TOPIC: "write a topic's name, of letters, digits, dots, _ and -",
+    BROKERS: "write HOST:PORT, more of them behind commas",
     PYTHON_FILE: "write the name of a Python file beside the contract, such as `generator.py`",
     SHAPES_FILE: "write the name of a GeoJSON file, such as `districts.geojson`",
 }

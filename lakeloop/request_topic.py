@@ -30,7 +30,13 @@ def request_topic(use_case: UseCase) -> RequestTopic | None:
 
 def topic_of(settings: Settings, name: str) -> RequestTopic | None:
     """The topic of the use case `name`, as `request_topic`."""
-    if not settings.broker:
+    servers = broker_servers(settings)
+    if not servers:
         return None
-    servers, _, prefix = settings.broker.removeprefix("kafka://").partition("/")
+    prefix = settings.broker.removeprefix("kafka://").partition("/")[2]
     return RequestTopic(servers, f"{prefix or PREFIX}.requests.{re.sub(r'[^A-Za-z0-9._-]', '_', name)}")
+
+
+def broker_servers(settings: Settings) -> str:
+    """`HOST:PORT,…` of the broker that is set; '' where none is."""
+    return settings.broker.removeprefix("kafka://").partition("/")[0]

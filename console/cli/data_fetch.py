@@ -1,4 +1,4 @@
-"""`lakeloop data fetch`: sources that come from elsewhere, by a function of the use case or from another's table."""
+"""`lakeloop data fetch`: sources that come from elsewhere, by a function of the use case, a table or a topic."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from console.cli.render import DIM, console, progress
 from console.cli.result import write_result
 from console.cli.use_case_option import UseCaseOption
 from console.words import counted
-from lakehouse.exceptions import ForeignTableError
+from lakehouse.exceptions import ForeignSourceError
 from lakeloop.clock import moment_of_now
 from lakeloop.contract.section import some
 from lakeloop.exceptions import WrongUseError
@@ -42,7 +42,8 @@ def fetch_command(
 
     With `fetch` in the contract: the periods that are due by the clock and not there yet, each by the function in a
     process of its own, landed whole or not at all. One that had nothing is asked again, more rarely each time, and at
-    once with --periods. With `delta`: the rows of the table's new versions; `--again` takes it whole. What fails ends
+    once with --periods. With `delta`: the rows of the table's new versions; `--again` takes it whole. With
+    `topic`: its new records, each once. What fails ends
     the fetch of its own source alone (exit 1) and is asked again the next time. With --history nothing lands: every
     period that is over and not there yet comes into the history of a use case whose sources are all fetched.
     """
@@ -59,8 +60,8 @@ def fetch_command(
         numbers = range(first, last + 1)
     landed, problems = list[Path](), list[str]()
     for name in sources:
-        if case.contract.sources[name].delta is not None:
-            files, problem = _fetch_versions(case, name, again)
+        if case.contract.sources[name].fetch is None:
+            files, problem = _fetch_new(case, name, again)
         else:
             files, problem = _fetch_periods(case, name, numbers, again)
         landed += files
@@ -74,32 +75,33 @@ def _sources(use_case: UseCase, named: list[str]) -> list[str]:
     known = use_case.contract.sources
     if unknown := [name for name in named if name not in known]:
         raise WrongUseError(f"there is no source {unknown[0]!r}; sources: {', '.join(known)}")
-    found = named or [name for name, source in known.items() if source.fetch or source.delta]
+    found = named or [name for name, source in known.items() if source.fetch or source.delta or source.topic]
     if not found:
         raise WrongUseError(
-            f"no source of {use_case.name} is fetched; `sources.….fetch` or `sources.….delta` in its contract says how "
+            f"no source of {use_case.name} is fetched; `sources.….fetch`, `delta` or `topic` in its contract says how "
             "one would be"
         )
     return found
 
 
-def _fetch_versions(use_case: UseCase, source: str, whole: bool) -> tuple[list[Path], str]:
-    """The file with the rows of a table's new versions, and what went wrong."""
-    from lakehouse.bronze.foreign_table import deliver_new_versions  # noqa: PLC0415 - only for these
+def _fetch_new(use_case: UseCase, source: str, whole: bool) -> tuple[list[Path], str]:
+    """The files with what is new in a table or topic, and what went wrong."""
+    from lakehouse.bronze.elsewhere import deliver_new  # noqa: PLC0415 - only for these
     from lakehouse.bronze.ledger import deliveries  # noqa: PLC0415 - as above
 
     try:
         with console.status(f"reading {source} …"):
-            found = deliver_new_versions(use_case, source, deliveries(use_case), whole=whole)
-    except ForeignTableError as error:
+            found = deliver_new(use_case, source, deliveries(use_case), whole=whole)
+    except ForeignSourceError as error:
         return [], str(error)
     for notice in found.notices:
         console.print(f"  {source}: {notice}", style=DIM, soft_wrap=True)
-    if found.file is None:
-        console.print(f"{source}: nothing new up to version {found.version}")
+    if not found.files:
+        console.print(f"{source}: nothing new up to {found.reached}")
         return [], ""
-    console.print(f"{source}: {found.rows:,} rows up to version {found.version} landed as {found.file.name}")
-    return [found.file], ""
+    names = some((path.name for path in found.files), 1)
+    console.print(f"{source}: {found.rows:,} rows up to {found.reached} landed as {names}", soft_wrap=True)
+    return list(found.files), ""
 
 
 def _fetch_periods(use_case: UseCase, source: str, numbers: range | None, again: bool) -> tuple[list[Path], str]:

@@ -1,10 +1,12 @@
 """What the ledger says of one delivered file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from lakeloop.landing_files import FileState
+from lakeloop.use_case import UseCase
 
 DeliveryState = Literal["taken", "refused", "repeated"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,3 +45,10 @@ class DeliveryRecord:
 def modified_at(state: FileState) -> datetime:
     """When a file was changed last, as its record says it."""
     return _EPOCH + timedelta(microseconds=state.modified)
+
+
+def delivered_names(use_case: UseCase, source: str, ledger: Iterable[DeliveryRecord]) -> set[str]:
+    """The names of a source's files that were taken, or are in the landing folder."""
+    landing = use_case.folder("landing") / source
+    there = {path.name for path in landing.iterdir()} if landing.is_dir() else set()
+    return there | {record.file for record in ledger if record.source == source}

@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lakehouse.bronze.delivered_columns import check_columns
-from lakehouse.bronze.delivery_record import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord, delivered_names
 from lakehouse.bronze.table_changes import Changes, all_rows, changes_since
 from lakehouse.exceptions import FileRefusedError, ForeignTableError, VersionsGoneError
 from lakeloop.atomic_file import replacing, write_text
@@ -49,6 +49,16 @@ class TableDelivery:
     gone: int = 0
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What landed."""
+        return () if self.file is None else (self.file,)
+
+    @property
+    def reached(self) -> str:
+        """Up to where the table was read."""
+        return f"version {self.version}"
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What should be known of it, a sentence each."""
         if not self.gone:
@@ -74,7 +84,7 @@ def deliver_new_versions(
     with _in_turn(folder):
         table = _open(use_case, source)
         note = _Note.read(folder / "version.json")
-        names = _delivered_names(use_case, source, ledger)
+        names = delivered_names(use_case, source, ledger)
         done = max([note.version, *(int(match[1]) for match in map(NAME.fullmatch, names) if match)])
         now = table.version()
         if now == done and not whole and note.table in ("", str(table.metadata().id)):
@@ -114,12 +124,6 @@ class _Note:
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps({"version": self.version, "table": self.table}))
-
-
-def _delivered_names(use_case: UseCase, source: str, ledger: Iterable[DeliveryRecord]) -> set[str]:
-    landing = use_case.folder("landing") / source
-    there = {path.name for path in landing.iterdir()} if landing.is_dir() else set()
-    return there | {record.file for record in ledger if record.source == source}
 
 
 def table_path(use_case: UseCase, source: str) -> str:

@@ -1,4 +1,4 @@
-"""Sources that are no delivered files: a function that fetches them, or somebody else's Delta table."""
+"""Sources that are no delivered files: a function that fetches them, or somebody else's Delta table or topic."""
 
 import re
 from datetime import timedelta
@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints, model_validator
 
-from lakeloop.contract.section import PYTHON_FILE, Section, Text, mistake
+from lakeloop.contract.section import BROKERS, PYTHON_FILE, TOPIC, Section, Text, mistake
 
 FETCH_FUNCTION = "fetch"
-TABLE_FILES = "*.parquet"
-"""The files that rows of another's table are delivered as."""
+TABLE_FILES, TOPIC_FILES = "*.parquet", "*.jsonl"
+"""The files that rows of another's table, and records of another's topic, are delivered as."""
 DURATION = re.compile(r"([0-9]{1,4}) (second|minute|hour|day)s?")
 
 
@@ -56,3 +56,21 @@ class ForeignTable(Section):
     def _path_alone(cls, given: Any) -> Any:
         """`delta: /data/trips` is `delta: {path: /data/trips}`."""
         return {"path": given} if isinstance(given, str) else given
+
+
+class ForeignTopic(Section):
+    """Somebody else's topic at a Kafka broker, whose records are JSON objects, a row each.
+
+    `broker`: `HOST:PORT`, more behind commas; '': the one of the setting `LAKELOOP_BROKER`. `every`: how often is
+    looked for new records.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=TOPIC)]
+    broker: Annotated[str, StringConstraints(pattern=BROKERS)] = ""
+    every: Duration = "1 minute"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, given: Any) -> Any:
+        """`topic: trips` is `topic: {name: trips}`."""
+        return {"name": given} if isinstance(given, str) else given

@@ -9,6 +9,8 @@ from lakeloop.frozen_model import FrozenModel
 
 NAME = r"^[a-z][a-z0-9_]*$"
 PYTHON_FILE = r"^[\w-]+\.py$"
+TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
+BROKERS = r"^([^/,\s]+:\d+(,[^/,\s]+:\d+)*)?$"
 UNQUOTED = "unquoted"
 """Kind of mistake: YAML read something else where a text was meant."""
 

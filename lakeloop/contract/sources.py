@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from lakeloop.contract.elsewhere import TABLE_FILES, Fetch, ForeignTable
+from lakeloop.contract.elsewhere import TABLE_FILES, TOPIC_FILES, Fetch, ForeignTable, ForeignTopic
 from lakeloop.contract.file_names import ENDINGS, FileNames, format_by_ending
 from lakeloop.contract.join import Join
 from lakeloop.contract.read import SAID_OF, Character, Read
@@ -30,8 +30,8 @@ IN_FILE_NAME = re.compile(r"\{(\w+)\}")
 
 class Source(Section):
     """Files of one kind. `files` is a pattern as of `FileNames`; periods above 0 arrive `delay_periods` late;
-    where they are months, `delay_months` is the same. `fetch`: its files are got by a function; `delta`: they are rows
-    of somebody else's table.
+    where they are months, `delay_months` is the same. `fetch`: its files are got by a function; `delta`, `topic`: they
+    are rows of somebody else's table, or records of somebody else's topic.
 
     `columns` are the lake's own names; where files have others, a mapping says them: see `delivered`. `join`: its rows
     are no rows of the use case, but have features of those that meet them. `summed`: where `read.columns.….replaced`
@@ -44,6 +44,7 @@ class Source(Section):
     read: Read = Read()
     fetch: Fetch | None = None
     delta: ForeignTable | None = None
+    topic: ForeignTopic | None = unless(None)
     columns: tuple[Name, ...] = Field(min_length=2)
     separator: Character = ","
     delay_periods: Annotated[int, Field(ge=0)] | None = None
@@ -58,7 +59,7 @@ class Source(Section):
         """`columns` may be a mapping to the files' own names, and the separator stand in `read`."""
         if not isinstance(values, dict):
             return handler(values)
-        values = _as_table_files(sequences_as_tuples(values))
+        values = _as_own_files(sequences_as_tuples(values))
         named, read = values.get("columns"), values.get("read")
         within = read.get("separator") if isinstance(read, dict) else None
         if isinstance(within, str) and len(within) == 1:
@@ -191,15 +192,21 @@ class Source(Section):
         return self.delay_periods or self.delay_months or 0
 
 
-def _as_table_files(values: dict[str, Any]) -> dict[str, Any]:
-    """A source that is another's table, with the names of the files that its rows are delivered as."""
-    if values.get("delta") is None:
+def _as_own_files(values: dict[str, Any]) -> dict[str, Any]:
+    """A source that is another's table or topic, with the names of the files that its rows are delivered as."""
+    kinds = [kind for kind in ("fetch", "delta", "topic") if values.get(kind) is not None]
+    if len(kinds) > 1:
+        raise mistake(
+            "`fetch` gets files, `delta` names a table and `topic` a topic; a source is one of them, so keep one of "
+            + ", ".join(f"`{kind}`" for kind in kinds)
+        )
+    if kinds in ([], ["fetch"]):
         return values
-    if values.get("fetch") is not None:
-        raise mistake("`fetch` gets files and `delta` names a table; a source is one of the two, so leave one out")
-    if values.get("files", TABLE_FILES) != TABLE_FILES or values.get("format") not in (None, "parquet"):
-        raise mistake("`files` and `format` say how delivered files are called, and `delta` is a table; leave them out")
-    return {**values, "files": TABLE_FILES}
+    kind = kinds[0]
+    files, of_format = {"delta": (TABLE_FILES, "parquet"), "topic": (TOPIC_FILES, "jsonl")}[kind]
+    if values.get("files", files) != files or values.get("format") not in (None, of_format):
+        raise mistake(f"`files` and `format` say how delivered files are called, and `{kind}` has none; leave them out")
+    return {**values, "files": files}
 
 
 @cache

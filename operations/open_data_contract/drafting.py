@@ -106,7 +106,7 @@ def _files(draft: TableDraft, document: OpenDataContractStandard) -> Iterator[st
     yield f"    format: {known or 'csv'}" + ("" if known else "                   # assumed")
     yield from comment_lines(
         f"assumed: every file of this format in the landing folder{where}; `files` names a pattern, `fetch` a "
-        "function that gets them, `delta` a table", "    ",
+        "function that gets them, `delta` a table, `topic` a topic", "    ",
     )  # fmt: skip
     if known is None:
         draft.doubts.append(f"sources: delivered as CSV files{where}; `format`, `fetch` or `delta` say otherwise")

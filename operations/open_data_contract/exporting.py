@@ -16,7 +16,7 @@ from open_data_contract_standard.model import (
     ServiceLevelAgreementProperty,
 )
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Source
 from lakeloop.contract.yaml_document import read_document
 from lakeloop.contract_file import load_contract
 from operations.open_data_contract.words import API_VERSION, COLUMN_WORDS, custom, standard_property
@@ -69,12 +69,18 @@ def _table(contract: Contract, written: Mapping[str, Any], name: str) -> SchemaO
     return SchemaObject(
         name=name,
         logicalType="object",
-        physicalType="table" if source.delta is not None else "file",
-        physicalName=source.delta.path if source.delta is not None else source.files_in_words,
+        physicalType="table" if source.delta is not None else "topic" if source.topic is not None else "file",
+        physicalName=_place(source),
         description=source.description,
         properties=list(_columns(contract, written, name)),
         customProperties=custom({word: value for word, value in words.items() if not _said(word, value)}),
     )
+
+
+def _place(source: Source) -> str:
+    if source.delta is not None:
+        return source.delta.path
+    return source.topic.name if source.topic is not None else source.files_in_words
 
 
 def _said(word: str, value: Any) -> bool:
