@@ -16,6 +16,7 @@ from tests.both_ends import FromBothEnds, put_in_order
 from tests.command_line import Run, warm_lakeloop_in
 from tests.quick_java import QUICK_JAVA
 from tests.use_case_copies import USE_CASES
+from tests.warm_programs import start_under_test
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -85,6 +86,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> FromB
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """A file's content is no name for a test, and a compressed one is another each second."""
     return argname if isinstance(val, bytes) and len(val) > LONGEST_NAME else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def model_servers_of_pipelines_are_forks() -> Iterator[None]:
+    """Each InfraValidator would import TensorFlow anew for a server that it asks once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tfx_pipeline.evaluation.model_server.start_warm", start_under_test)
+        yield
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from console.cli.warm_server import serve
 from lakeloop.settings import load_settings
 if "serving.model_server" in sys.argv:
     sys.modules["keras"] = None  # as that does itself
-serve(load_settings(), lambda: [import_module(name) for name in sys.argv[1:]])
+serve(load_settings(), lambda: [import_module(name) for name in sys.argv[1:]], idle_seconds=7200)
 """
 SERVERS = (
     "serving.model_server", "serving.model_server.config_watch", "serving.model_server.lifecycle",
@@ -86,6 +86,17 @@ class WarmServers:
 def warm_servers(*modules: str) -> WarmServers:
     """This process' own for these modules."""
     return WarmServers(modules)
+
+
+def start_under_test(
+    settings: Settings, module: str, arguments: Sequence[str], environment: Mapping[str, str], outputs: tuple[int, int]
+) -> WarmProcess | None:
+    """The server that a pipeline asks its model in: forked by the home's warm server, or else by this process' own."""
+    of_home = start_warm(settings, module, arguments, environment, outputs)
+    if of_home is not None:
+        return of_home
+    started = warm_servers(*SERVERS).start(module, arguments, environment, outputs)
+    return None if started is None else started[0]
 
 
 class Fork:

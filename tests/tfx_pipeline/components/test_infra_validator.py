@@ -85,9 +85,12 @@ def validate(tmp_path: Path) -> Callable[[Path], Any]:
     return run
 
 
-def test_model_that_answers_alike_both_ways_is_blessed(validate: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_model_that_answers_alike_both_ways_is_blessed_by_a_server_of_its_own(
+    validate: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tfx_pipeline.runs.results import describe
 
+    monkeypatch.setattr("tfx_pipeline.evaluation.model_server.start_warm", start_warm)  # there is no warm one
     save(tmp_path / "model" / "Format-Serving")
     blessing = validate(tmp_path / "model")
     assert blessing.get_int_custom_property("blessed") == 1
