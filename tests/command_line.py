@@ -25,6 +25,11 @@ def warm_lakeloop_in(home: Path, **environment: str) -> Run:
     return _in(home, run_warm, environment)
 
 
+def ready_lakeloop_in(home: Path, **environment: str) -> Run:
+    """The same of a process that has imported all of TFX, too, as a home's warm server has: for those that train."""
+    return _in(home, run_ready, environment)
+
+
 def run_command(
     *arguments: object, environment: dict[str, str], folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
@@ -37,10 +42,22 @@ def run_command(
 def run_warm(
     *arguments: object, environment: dict[str, str], folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
+    return _forked(MODULES, arguments, environment, folder)
+
+
+def run_ready(
+    *arguments: object, environment: dict[str, str], folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return _forked((), arguments, environment, folder)
+
+
+def _forked(
+    modules: tuple[str, ...], arguments: tuple[object, ...], environment: dict[str, str], folder: Path | None
+) -> "subprocess.CompletedProcess[str]":
     words = [*map(str, arguments)]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as error:
         outputs = (output.fileno(), error.fileno())
-        started = warm_servers(*MODULES).start("console.cli", words, environment, outputs, folder)
+        started = warm_servers(*modules).start("console.cli", words, environment, outputs, folder)
         if started is None:
             return run_command(*words, environment=environment, folder=folder)
         code = started[0].wait(SECONDS)

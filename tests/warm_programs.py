@@ -33,11 +33,12 @@ SECONDS = 1400.0
 SERVE = """
 import sys
 from importlib import import_module
-from console.cli.warm_server import serve
+from console.cli.warm_server import import_all, serve
 from lakeloop.settings import load_settings
 if "serving.model_server" in sys.argv:
     sys.modules["keras"] = None  # as that does itself
-serve(load_settings(), lambda: [import_module(name) for name in sys.argv[1:]], idle_seconds=7200)
+named = lambda: [import_module(name) for name in sys.argv[1:]]
+serve(load_settings(), named if sys.argv[1:] else import_all, idle_seconds=7200)
 """
 SERVERS = (
     "serving.model_server", "serving.model_server.config_watch", "serving.model_server.lifecycle",
@@ -48,7 +49,7 @@ _one_start = threading.Lock()
 
 
 class WarmServers:
-    """Starts programs with these modules imported, as long as the process that uses it lives."""
+    """Starts programs with these modules imported, or with all, as long as the process that uses it lives."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lakeloop-warm-")
@@ -84,7 +85,7 @@ class WarmServers:
 
 @cache
 def warm_servers(*modules: str) -> WarmServers:
-    """This process' own for these modules."""
+    """This process' own for these modules; without any, for all that a home's warm server imports."""
     return WarmServers(modules)
 
 

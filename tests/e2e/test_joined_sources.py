@@ -15,11 +15,11 @@ from deltalake import DeltaTable
 
 from lakeloop.model_input import request_rows
 from lakeloop.use_case import UseCase
-from serving.gateway.process import running_gateway
-from serving.model_server.process import running_server
-from tests.command_line import lakeloop_in
+from tests.command_line import ready_lakeloop_in
 from tests.lakes import OwnLake
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
+from tests.warm_spark import warm_spark
 from tests.weather_rides import deliver, weather_use_case
 
 pytestmark = pytest.mark.long
@@ -59,8 +59,9 @@ def questions(use_case: UseCase, rows: pd.DataFrame) -> list[dict[str, Any]]:
 def test_base_and_joined_features_go_from_files_to_an_answer(tmp_path: Path) -> None:
     use_case = weather_use_case(tmp_path / "home", "areas", "weather")
     deliver_all(use_case)
+    warm_spark().serve(use_case)
     home = use_case.settings.home
-    run = lakeloop_in(home, LAKELOOP_USE_CASE="rides", LAKELOOP_USE_CASES=str(use_case.settings.use_cases))
+    run = ready_lakeloop_in(home, LAKELOOP_USE_CASE="rides", LAKELOOP_USE_CASES=str(use_case.settings.use_cases))
     taken = run("lake", "ingest")
     assert taken.returncode == 0, taken.stderr
     rows = DeltaTable(use_case.table("silver/rides")).to_pandas()

@@ -18,8 +18,9 @@ from lakeloop.manifest import read_manifest
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
 from serving.model_server.process import stop, wait_until_available
-from tests.command_line import COMMAND, Run, run_command
+from tests.command_line import COMMAND, Run, run_ready
 from tests.use_case_copies import USE_CASES
+from tests.warm_spark import warm_spark
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.run_record import load_runs
 
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("churn")
+    home = tmp_path_factory.mktemp("churn")
+    warm_spark().serve(open_use_case(load_settings(home=home, use_case="churn", use_cases=USE_CASES["churn"])))
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def run(environment: dict[str, str]) -> Run:
-    return partial(run_command, environment=environment)
+    return partial(run_ready, environment=environment)
 
 
 @pytest.fixture(scope="module")

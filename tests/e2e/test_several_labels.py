@@ -10,11 +10,11 @@ from deltalake import DeltaTable
 
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
-from serving.gateway.process import running_gateway
-from serving.model_server.process import running_server
-from tests.command_line import run_command
+from tests.command_line import run_ready
 from tests.use_case_copies import USE_CASES
 from tests.waiting import eventually
+from tests.warm_programs import running_gateway, running_server
+from tests.warm_spark import warm_spark
 from tfx_pipeline.runs.run_record import load_runs
 
 pytestmark = pytest.mark.long
@@ -30,17 +30,18 @@ def test_tickets_go_from_files_to_answers_and_their_truth_tells_how_right_they_w
     }
 
     def run(*words: str) -> str:
-        done = run_command(*words, environment={**environment, "COLUMNS": "200"})
+        done = run_ready(*words, environment={**environment, "COLUMNS": "200"})
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    settings = load_settings(home=tmp_path, use_case="tickets", use_cases=USE_CASES["tickets"])
+    use_case = open_use_case(settings)
+    warm_spark().serve(use_case)
     assert "good" in run("contract", "check") and "3 labels of `topics`" in run("contract", "check")
     run("data", "generate", "--periods", "0")
     assert "1,600 rows added" in run("lake", "ingest")
     trained = run("train", "--periods", "0")
     assert "f1_micro on eval" in trained and "hamming_loss on eval" in trained
-    settings = load_settings(home=tmp_path, use_case="tickets", use_cases=USE_CASES["tickets"])
-    use_case = open_use_case(settings)
     version = load_runs(use_case)[-1].pushed_version
     with running_server({"tickets": use_case.folder("models")}) as models:
         served = settings.model_copy(update={"model_server_url": models.url})
