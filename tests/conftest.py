@@ -31,6 +31,7 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_JAVA)
 sys.modules.setdefault("rfc3987_syntax", None)
 
 LONGEST_FIRST = (
+    "data/test_crime_de.py",
     "e2e/test_story.py",
     "e2e/test_exercise.py",
     "lakehouse/silver/test_joins.py",
