@@ -1,4 +1,9 @@
-"""The files of a source that comes from elsewhere, each time they are due."""
+"""The files of a source that comes from elsewhere, each time they are due.
+
+By the wall clock periods become due by themselves, and are looked for in time. By a simulated clock they do when
+somebody moves it, and that one has them fetched: a platform that starts would else fetch and ingest the first period
+of each such use case, whoever wanted to work with another one.
+"""
 
 from collections.abc import Iterator
 
@@ -10,17 +15,18 @@ from lakeloop.contract.elsewhere import duration
 from lakeloop.use_case import UseCase
 
 TEXT = """
-Every {every}: fetches what is due of source `{source}` and not there yet, period by period, by the function `fetch` in
+{when}: fetches what is due of source `{source}` and not there yet, period by period, by the function `fetch` in
 `{command}` beside the contract. A period's files land whole or not at all in `{folder}`, which wakes `{case}_ingest`.
 What was fetched is not fetched again; `lakeloop data fetch --again` would. A period that had nothing is asked again the
 next time, then ever more rarely.
 """
+BY_HAND = "By hand, since the clock is moved by hand (`lakeloop clock set`)"
 TABLE = """
-Every {every}: looks for new versions of the Delta table {command}, which source `{source}` is. Rows that are new land
+{when}: looks for new versions of the Delta table {command}, which source `{source}` is. Rows that are new land
 as one Parquet file in `{folder}`, which wakes `{case}_ingest`; each comes once.
 """
 TOPIC = """
-Every {every}: looks for new records in the topic `{command}`, which source `{source}` is. They land as files of JSON
+{when}: looks for new records in the topic `{command}`, which source `{source}` is. They land as files of JSON
 lines in `{folder}`, which wakes `{case}_ingest`; each comes once.
 """
 FETCH = """Runs `fetch` in a process of its own, a period at a time, each at most {timeout}. Red: the end of the log
@@ -36,16 +42,18 @@ def make_fetches(use_case: UseCase) -> Iterator[DAG]:
     for name, source in use_case.contract.sources.items():
         if source.fetch is not None:
             spec = source.fetch
-            yield _dag(use_case, name, spec.every, TEXT, spec.command, FETCH.format(timeout=spec.timeout))
+            every = spec.every if use_case.contract.clock == "wall" else None
+            yield _dag(use_case, name, every, TEXT, spec.command, FETCH.format(timeout=spec.timeout))
         elif source.delta is not None:
             yield _dag(use_case, name, source.delta.every, TABLE, source.delta.path, READ)
         elif source.topic is not None:
             yield _dag(use_case, name, source.topic.every, TOPIC, source.topic.name, RECORDS)
 
 
-def _dag(use_case: UseCase, source: str, every: str, text: str, command: str, doc: str) -> DAG:
+def _dag(use_case: UseCase, source: str, every: str | None, text: str, command: str, doc: str) -> DAG:
     case, folder = use_case.name, use_case.folder("landing") / source
-    page = text.format(every=every, source=source, command=command, folder=folder, case=case)
-    with DAG(schedule=duration(every), **dag_options(use_case.contract, f"fetch_{source}", page)) as dag:
+    when, schedule = (BY_HAND, None) if every is None else (f"Every {every}", duration(every))
+    page = text.format(when=when, source=source, command=command, folder=folder, case=case)
+    with DAG(schedule=schedule, **dag_options(use_case.contract, f"fetch_{source}", page)) as dag:
         lakeloop_task("fetch", "data", "fetch", "--source", source, use_case=case, doc_md=doc)
     return dag

@@ -55,3 +55,5 @@ def set_command(
         console.print(f"  {path}", soft_wrap=True)
     if delivered:
         console.print("`lakeloop lake ingest` takes them in")
+    if any(source.fetch for source in case.contract.sources.values()):
+        console.print(f"`lakeloop data fetch -u {case.name}` gets what is due now of the sources that are fetched")

@@ -23,6 +23,8 @@ def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "stays" / "contract.yaml").open("a") as contract:
         contract.write("scoring: {after: model}\n")
     write_use_case(folder, "fetched")
+    with (write_use_case(folder, "in_time") / "contract.yaml").open("a") as contract:
+        contract.write("clock: wall\n")
     shutil.copytree(folder / "insurance", folder / "copied")
     (folder / "half done").mkdir()
     (folder / "half done" / "contract.yaml").write_text("use_case: half done\nfeetures: {}\n")
@@ -78,12 +80,21 @@ def test_the_layers_of_an_ingest_follow_each_other(found: dict[str, Any]) -> Non
 
 
 def test_each_source_from_elsewhere_is_fetched_by_a_dag_of_its_own(found: dict[str, Any]) -> None:
+    fetches = {name: dag for name, dag in found["dags"].items() if name.startswith("in_time_fetch_")}
+    assert {name: dag["schedule"] for name, dag in fetches.items()} == {
+        "in_time_fetch_rides": "1:00:00", "in_time_fetch_weather": "1:00:00", "in_time_fetch_prices": "1 day, 0:00:00",
+    }  # fmt: skip
+    assert "Every 1 hour" in fetches["in_time_fetch_weather"]["doc"]
+    assert "`weather.py`" in fetches["in_time_fetch_weather"]["doc"]
+    assert "/nowhere/prices" in fetches["in_time_fetch_prices"]["doc"]
+
+
+def test_by_a_simulated_clock_periods_are_fetched_by_whoever_moves_it(found: dict[str, Any]) -> None:
     fetches = {name: dag for name, dag in found["dags"].items() if name.startswith("fetched_fetch_")}
     assert {name: dag["schedule"] for name, dag in fetches.items()} == {
-        "fetched_fetch_rides": "1:00:00", "fetched_fetch_weather": "1:00:00", "fetched_fetch_prices": "1 day, 0:00:00",
+        "fetched_fetch_rides": "None", "fetched_fetch_weather": "None", "fetched_fetch_prices": "1 day, 0:00:00",
     }  # fmt: skip
-    assert "`weather.py`" in fetches["fetched_fetch_weather"]["doc"]
-    assert "/nowhere/prices" in fetches["fetched_fetch_prices"]["doc"]
+    assert "By hand" in fetches["fetched_fetch_rides"]["doc"]
 
 
 def test_a_table_is_scored_by_itself_where_the_contract_asks_for_it(found: dict[str, Any]) -> None:

@@ -260,6 +260,7 @@ def test_on_the_command_line_what_fails_in_one_source_is_said_and_the_others_lan
     assert landed(use_case, "weather") == ["weather-2024-01.csv"]
     again = run("data", "fetch", "-u", "rides", "-s", "weather")
     assert (again.returncode, again.stdout) == (0, "weather: every month that is due was fetched before\n")
+    assert "`lakeloop data fetch -u rides` gets what is due now" in run("clock", "set", "1", "-u", "rides").stdout
 
 
 def test_on_the_command_line_what_had_nothing_is_said_with_its_next_try(rides: Rides) -> None:
