@@ -54,8 +54,9 @@ def demo_command(
             "by the real time.",
             soft_wrap=True,
         )
-    if case.contract.history_is_fetched:  # Airflow would fetch the first ones as well, in the middle of the story
+    if case.contract.history_is_fetched:  # what Airflow fetched, it would take in in the middle of the story
         leave_to_history(case, range(played.played[-1] + 1))
+        os.environ.setdefault("LAKELOOP_SERVED_USE_CASES", case.name)
     elsewhere = case.settings.airflow_url
     if elsewhere:
         chapter(f"The platform runs already: Airflow at {elsewhere}")
@@ -70,6 +71,8 @@ def demo_command(
     if elsewhere:
         return
     if keep:
-        console.print(f"\nThe platform stays up. Stop it:  .venv/bin/lakeloop down --use-case {case.name}")
+        alone = f", with {case.name} alone; all are served after `lakeloop down` and `lakeloop up`"
+        stays = alone if case.contract.history_is_fetched else ""
+        console.print(f"\nThe platform stays up{stays}. Stop it:  .venv/bin/lakeloop down --use-case {case.name}")
     else:
         down_command(use_case)

@@ -1,6 +1,7 @@
 """The chapters of `lakeloop demo`."""
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from console.cli.decisions import decisions_table
@@ -8,13 +9,14 @@ from console.cli.render import chapter, console
 from console.cli.report import report_command
 from console.cli.watch import Watch
 from console.platform.airflow_environment import with_airflow
+from console.words import counted
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.contract.several_labels import NO_LABEL
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
-from lakeloop.events import all_events, open_events
+from lakeloop.events import KINDS, all_events, open_events
 from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.gateway_client import GatewayClient
 from lakeloop.pushed_models import pushed_versions
@@ -132,6 +134,7 @@ class Story:
         period = self._use_case.contract.period
         chapter(f"{period.capitalize()}s {played[0]} to {played[-1]} in production, through the gateway")
         self._watch.remember(self._dag("retrain"))
+        before = len(all_events(self._use_case))
         form = {"periods": f"{played[0]}-{played[-1]}", "batch": rows_a_request(self._use_case, played[0])}
         self._watch.follow(self._airflow.trigger(self._dag("simulate"), form))
         self._deployed()
@@ -139,6 +142,9 @@ class Story:
             # Nobody knows what real periods bring, and what drifted before the story was interrupted is handled.
             chapter(f"What the {period}s brought: truth that was due, perhaps drift")
             self._follow_what_runs("ingest", "retrain", quiet=SECONDS_OF_QUIET)
+            kinds = Counter(event.kind for event in all_events(self._use_case)[before:])
+            brought = ", ".join(f"{kinds[kind]:,} of {kind}" for kind in KINDS)
+            console.print(f"events in the ledger since: {brought}; a retrain takes all that are open")
             return
         chapter("The monitor's alarm: retrain by itself, without new truth")
         self._next("retrain", "drift")
@@ -149,6 +155,9 @@ class Story:
         now, delay = read_clock(self._use_case).period, _files_delay(self._use_case.contract)
         until = self._play.until if now < self._play.until else now + delay
         if until == now:  # truth comes without delay here, so all of it has come
+            if ahead := self._use_case.contract.ahead:
+                later = f"{counted(ahead, self._use_case.contract.period)} later"
+                console.print(f"truth comes with the files of {later}, so that of the last ones is nowhere yet")
             return
         first, last, period = max(1, now - delay + 1), until - delay, self._use_case.contract.period
         chapter(f"The clock jumps to {period} {until}: the truth of {period}s {first} to {last} lands as one delivery")

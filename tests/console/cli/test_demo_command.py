@@ -34,7 +34,8 @@ def real(tmp_path: Path) -> UseCase:
 def environment(use_case: UseCase) -> dict[str, str | None]:
     """The use case's places; what the demo sets for its own services is taken back."""
     places = {"HOME": str(use_case.settings.home), "USE_CASES": str(use_case.settings.use_cases)}
-    return {f"LAKELOOP_{name}": value for name, value in {**places, "STRATEGY_ON_DRIFT": None}.items()}
+    taken_back = {"STRATEGY_ON_DRIFT": None, "SERVED_USE_CASES": None}
+    return {f"LAKELOOP_{name}": value for name, value in {**places, **taken_back}.items()}
 
 
 def test_a_home_that_was_played_to_its_end_is_not_played_again(use_case: UseCase) -> None:
