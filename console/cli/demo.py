@@ -18,7 +18,7 @@ from operations.fetching.fetched_history import leave_to_history
 
 
 def demo_command(
-    full: Annotated[bool, typer.Option("--full", help="Play every period there is instead of twelve.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Play every period there is, not just a few.")] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Wait for your answer where a person is asked.")] = False,
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the platform running at the end.")] = True,
     use_case: UseCaseOption = "",

@@ -2,7 +2,9 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 
 from console.cli.decisions import decisions_table
 from console.cli.render import chapter, console
@@ -33,6 +35,8 @@ QUESTIONS_A_SECOND = 50
 SECONDS_OF_QUIET = 15
 """For the monitor to measure what was just answered."""
 PERIODS_PLAYED, LAST_DRAWN = 12, 36
+ROWS_PLAYED = 40_000
+"""Of a history; each period brings truth, and so an ingest and perhaps a retrain, which take the longer the larger."""
 REQUESTS_A_PERIOD, MOST_ROWS_A_REQUEST = 2000, 1000
 """The gateway answers some hundred requests a second beside everything else on two cores."""
 
@@ -47,7 +51,7 @@ class Play:
 
 
 def play_of(use_case: UseCase, full: bool) -> Play:
-    """A year of what the generator draws, or of the later half of the history; `full`: all there is.
+    """Twelve periods that the generator draws, or of the history's later half, of large ones fewer; `full`: all.
 
     Raises:
         WrongUseError: the history has fewer than two periods.
@@ -63,7 +67,7 @@ def play_of(use_case: UseCase, full: bool) -> Play:
         )
     half = (len(there) + 1) // 2
     landed, later = there[:half], there[half:]
-    played = later if full else later[:PERIODS_PLAYED]
+    played = later if full else later[: _how_many(use_case, later[:PERIODS_PLAYED])]
     return Play(landed, played, played[-1] + _files_delay(contract))
 
 
@@ -76,9 +80,18 @@ def rows_a_request(use_case: UseCase, period: int) -> int:
     """How many rows of a period are asked at a time: one, as clients ask, unless a history has very many."""
     if not use_case.contract.has_history:
         return 1
+    return min(MOST_ROWS_A_REQUEST, max(1, -(-_delivered_rows(use_case, period) // REQUESTS_A_PERIOD)))
+
+
+def _how_many(use_case: UseCase, periods: Sequence[int]) -> int:
+    """How many of a history's periods are played: as many as have `ROWS_PLAYED`, and one at least."""
+    rows = accumulate(_delivered_rows(use_case, period) for period in periods)
+    return max(1, sum(1 for _ in takewhile(lambda so_far: so_far <= ROWS_PLAYED, rows)))
+
+
+def _delivered_rows(use_case: UseCase, period: int) -> int:
     source = use_case.contract.feature_source
-    rows = sum(file_rows(use_case, source, path) for path in history_files(use_case, source, period))
-    return min(MOST_ROWS_A_REQUEST, max(1, -(-rows // REQUESTS_A_PERIOD)))
+    return sum(file_rows(use_case, source, path) for path in history_files(use_case, source, period))
 
 
 class Story:
@@ -156,8 +169,9 @@ class Story:
         until = self._play.until if now < self._play.until else now + delay
         if until == now:  # truth comes without delay here, so all of it has come
             if ahead := self._use_case.contract.ahead:
-                later = f"{counted(ahead, self._use_case.contract.period)} later"
-                console.print(f"truth comes with the files of {later}, so that of the last ones is nowhere yet")
+                last = f"{self._use_case.contract.period} {now}"
+                later = counted(ahead, self._use_case.contract.period)
+                console.print(f"truth comes with the files of {later} later, so that of {last} has not come")
             return
         first, last, period = max(1, now - delay + 1), until - delay, self._use_case.contract.period
         chapter(f"The clock jumps to {period} {until}: the truth of {period}s {first} to {last} lands as one delivery")

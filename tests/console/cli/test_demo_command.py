@@ -59,6 +59,17 @@ def test_a_history_whose_truth_is_its_own_later_rows_ends_with_its_last_file(tmp
     assert play_of(shops_in(tmp_path, years=4, shops=5), full=False) == Play((0, 1), (2, 3), until=3)
 
 
+def test_of_a_history_of_large_periods_fewer_are_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shops = shops_in(tmp_path, years=6, shops=5)
+    played = {}
+    for rows in (4, 9, 10, 15):
+        monkeypatch.setattr(demo_story, "ROWS_PLAYED", rows)
+        played[rows] = play_of(shops, full=False).played
+    assert played == {4: (3,), 9: (3,), 10: (3, 4), 15: (3, 4, 5)}
+    monkeypatch.setattr(demo_story, "ROWS_PLAYED", 5)
+    assert play_of(shops, full=True) == Play((0, 1, 2), (3, 4, 5), until=5)
+
+
 def test_a_history_that_is_fetched_is_fetched_first_and_by_nobody_else(tmp_path: Path) -> None:
     shops, archive = fetched_shops(tmp_path, years=2, shops=5)
     settings = {**environment(shops), "LAKELOOP_USE_CASE": "shops", "LAKELOOP_NOW": str(shops.settings.now)}
