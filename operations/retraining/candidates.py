@@ -118,6 +118,13 @@ def _option_one(contract: Contract, evidence: Evidence, periods: Periods | None,
     if periods is not None:
         return [Candidate(f"{period}s {_text(periods)}", f"trained on {period}s {_text(periods)}", periods)]
     first, newest = evidence.labelled[0], evidence.labelled[-1]
+    if contract.split.by == "time":  # which holds the newest one out, so that alone it has nothing to train on
+        if names == ("newest",):
+            raise WrongUseError(
+                f"{period} {newest} alone cannot be trained on: a split by time holds the newest {period}s out; "
+                "--strategy all trains on those before"
+            )
+        names = ("all",)
     found = {
         "newest": Candidate("newest", f"trained on {period} {newest}, the newest labelled one", (newest, newest)),
         "all": Candidate("all", f"trained on all labelled {period}s, {_text((first, newest))}"),

@@ -67,6 +67,15 @@ def test_before_the_first_champion_all_truth_is_new(contract: Contract) -> None:
     assert names(candidates_for("auto", contract, Evidence(labelled=(0, 1)))) == ["newest", "all"]
 
 
+def test_a_split_by_time_leaves_nothing_to_train_on_in_the_newest_period_alone(contract: Contract) -> None:
+    by_time = contract.model_copy(update={"split": contract.split.model_copy(update={"by": "time"})})
+    assert names(candidates_for("auto", by_time, NEW_TRUTH)) == ["all"]
+    assert names(candidates_for("auto", by_time, Evidence(labelled=(0,)))) == ["all"]
+    assert names(candidates_for("all", by_time, NEW_TRUTH)) == ["all"]
+    with pytest.raises(WrongUseError, match="month 12 alone cannot be trained on: a split by time holds the newest"):
+        candidates_for("newest", by_time, NEW_TRUTH)
+
+
 def test_a_champion_whose_rows_are_gone_is_taken_to_know_nothing(contract: Contract) -> None:
     known = Evidence(labelled=(0, 1), champion_periods=(), old=None, drifted=(), requests=1500)
     assert names(candidates_for("auto", contract, known)) == ["newest", "all"]
