@@ -169,9 +169,8 @@ class Story:
         until = self._play.until if now < self._play.until else now + delay
         if until == now:  # truth comes without delay here, so all of it has come
             if ahead := self._use_case.contract.ahead:
-                last = f"{self._use_case.contract.period} {now}"
-                later = counted(ahead, self._use_case.contract.period)
-                console.print(f"truth comes with the files of {later} later, so that of {last} has not come")
+                kind = self._use_case.contract.period
+                console.print(f"truth comes {counted(ahead, kind)} later, so that of {kind} {now} has not come yet")
             return
         first, last, period = max(1, now - delay + 1), until - delay, self._use_case.contract.period
         chapter(f"The clock jumps to {period} {until}: the truth of {period}s {first} to {last} lands as one delivery")
