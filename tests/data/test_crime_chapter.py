@@ -36,6 +36,7 @@ def told(heading: str) -> dict[str, list[str]]:
     return {row[0].strip("`"): row[1:] for row in rows}
 
 
+@cache
 def texts(year: int) -> pd.DataFrame:
     """The police's table of a year as texts: offence, district, cases and cleared up ones as they were written."""
     assert PACKAGE is not None and PACKAGE.submodule_search_locations
