@@ -50,6 +50,7 @@ def test_a_setting_that_names_none_is_refused(setting: str) -> None:
         load_settings(broker=setting)
 
 
+@pytest.mark.long
 @needs_broker
 def test_what_is_written_is_read_once_and_whole(broker: Broker) -> None:
     topic = RequestTopic(broker.servers, "written")
@@ -68,6 +69,7 @@ def test_what_is_written_is_read_once_and_whole(broker: Broker) -> None:
         assert list(reader.lines({0: Span(5, 5)})) == []
 
 
+@pytest.mark.long
 @needs_broker
 def test_a_reader_goes_on_from_where_it_was(broker: Broker) -> None:
     topic = RequestTopic(broker.servers, "followed")
@@ -82,6 +84,7 @@ def test_a_reader_goes_on_from_where_it_was(broker: Broker) -> None:
         assert [line.line for line in eventually(reader.read)] == [b"b"]
 
 
+@pytest.mark.long
 @needs_broker
 def test_a_topic_that_was_made_anew_is_another(broker: Broker) -> None:
     topic = RequestTopic(broker.servers, "anew")

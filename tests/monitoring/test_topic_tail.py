@@ -16,7 +16,7 @@ from tests.brokers import Broker, needs_broker, running_broker
 from tests.monitoring.test_tail import line
 from tests.waiting import eventually
 
-pytestmark = needs_broker
+pytestmark = [pytest.mark.long, needs_broker]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.serving.gateway.test_request_log import Asking, line
 from tests.waiting import eventually
 from tests.warm_programs import running_gateway
 
-pytestmark = needs_broker
+pytestmark = [pytest.mark.long, needs_broker]
 
 
 @pytest.fixture(scope="module")
