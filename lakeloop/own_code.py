@@ -23,10 +23,13 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 class Known(NamedTuple):
-    """What is known of a function that nobody has called: where it begins, and its parameters that have a default."""
+    """What is known of a function that nobody has called: where it begins, its parameters that have a default, and the
+    hash of the code it was loaded from.
+    """
 
     line: int
     optional: frozenset[str]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def load_derived(path: Path, name: str, inputs: Sequence[str]) -> tuple[Callable
         problem = f"`{name}` is derived from {of} by the contract: {error}; write `def {name}({of}):`"
         raise OwnCodeError(path, line_of(function), problem) from None
     optional = frozenset(one.name for one in signature.parameters.values() if one.default is not one.empty)
-    return function, Known(line_of(function), optional)
+    return function, Known(line_of(function), optional, code_sha256(path))
 
 
 def derived_by(function: Callable[..., Any], path: Path, given: Mapping[str, Any]) -> Any:

@@ -67,6 +67,16 @@ def own_files(folder: Path) -> dict[str, OwnFile]:
     return {path.name: OwnFile(path=path, sha256=code_sha256(path)) for path in paths if path.is_file()}
 
 
+def code_hashes(folder: Path, contract: Contract) -> dict[str, str]:
+    """SHA-256 of every own file of a use case, its rules, fetch and generator too, by their names.
+
+    Each is that of the file and of those it imports from its folder.
+    """
+    found = {name: file.sha256 for name, file in own_files(folder).items()}
+    paths = {name: folder.absolute() / name for name in _named(contract)}
+    return found | {name: code_sha256(path) for name, path in paths.items() if path.is_file()}
+
+
 def own_code_problems(folder: Path, contract: Contract) -> dict[str, str]:
     """Every own file of a use case, its rules, fetch and generator too: '' where it can be used, or why it cannot.
 
@@ -101,6 +111,13 @@ def _loads(folder: Path, contract: Contract) -> Iterator[tuple[str, Callable[[],
     if contract.generator:
         generator = folder / contract.generator
         yield contract.generator, lambda: load_function(generator, "sample")
+
+
+def _named(contract: Contract) -> list[str]:
+    """The files that a contract names: of its rules, of what is fetched, and its generator."""
+    rules = [] if contract.fallback is None else [contract.fallback.rules.partition(":")[0]]
+    fetched = [source.fetch.command for source in contract.sources.values() if source.fetch]
+    return list(dict.fromkeys([*rules, *fetched, *filter(None, [contract.generator])]))
 
 
 def _problem(load: Callable[[], object]) -> str:

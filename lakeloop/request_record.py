@@ -50,6 +50,9 @@ class RequestRecord(FrozenModel):
     level: float | None = Field(None, description="share of rows whose truth it holds", exclude_if=_is_none)
     predictor_type: Literal["model", "rules"]
     reason: str = Field(description="ok, or why the rules answered")
+    rules_sha256: str | None = Field(
+        None, description="of the file of the rules that answered, and of what it imports", exclude_if=_is_none
+    )
     model_version: str | None = Field(description="version that gave them; null where it was not asked")
     latency_ms: float = Field(description="from request to answer, in the gateway")
 

@@ -99,7 +99,7 @@ def write_period(use_case: UseCase, source: str, period: str, on_line: Callable[
     spec, number = contract.sources[source].fetch, contract.period_number(period)
     assert spec is not None
     details = Path(use_case.settings.area("logs")) / "fetch" / use_case.name / f"{source}.log"
-    script = use_case.contract_path.parent.absolute() / spec.command
+    script = use_case.own_folder / spec.command
     begins, ends = contract.period_start(number), contract.period_start(number + 1)
     call(Call(script, source, period, begins, ends, folder, details), spec.timeout, on_line)
 

@@ -19,9 +19,14 @@ from lakeloop.contract.periods import PERIODS
 from lakeloop.contract.section import some
 from lakeloop.file_lock import only_one
 from lakeloop.landing_files import FETCH, PART, KnownFiles, read_known
+from lakeloop.own_code import code_sha256
 from lakeloop.use_case import UseCase
 from operations.exceptions import FetchError
 from operations.fetching.empty_periods import EmptyPeriods
+
+CODE = ".code"
+"""Beside files that are whole, until they have landed: the hash of the code that fetched them."""
+CODE_OF_FILES = "code.json"
 
 
 class FetchedFiles:
@@ -64,10 +69,12 @@ class FetchedFiles:
     def take(self, period: str, write: Callable[[Path], None]) -> list[Path]:
         """Have a period's files written into an empty folder, and land them; gives where they are, [] for none.
 
+        The hash of the code that fetches is kept by file.
+
         Raises:
             FetchError: the files are none of this source and period; nothing was landed.
         """
-        staging = self._folder / "staging"
+        staging, code = self._folder / "staging", self._code()
         shutil.rmtree(staging, ignore_errors=True)
         folder = staging / "files"
         folder.mkdir(parents=True)
@@ -76,6 +83,8 @@ class FetchedFiles:
             names = self._checked(folder, period)
             if not names:
                 return []
+            if code:
+                write_text(folder / CODE, code)
             for name in names:
                 sync(folder / name)
             ready = self._folder / "ready" / period
@@ -92,8 +101,9 @@ class FetchedFiles:
 
     def _land(self, ready: Path) -> list[Path]:
         known = read_known(self._into)
+        code = (ready / CODE).read_text(encoding="utf-8") if (ready / CODE).is_file() else ""
         landed = []
-        for path in _files_in(ready):
+        for path in (path for path in _files_in(ready) if path.name != CODE):
             name = path.relative_to(ready).as_posix()
             if name == self._shapes:  # no file of a source: the newest one is the one that counts
                 path.replace(self._landing / name)
@@ -103,10 +113,22 @@ class FetchedFiles:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.rename(target)
                 landed.append(target)
+                self._note_code(name=target.relative_to(self._into / self.source).as_posix(), code=code)
         self._write_note(self._read_note() | {ready.name: _now()})
         self.empty.remove(ready.name)
         shutil.rmtree(ready)
         return landed
+
+    def _code(self) -> str:
+        """The hash of the code that fetches, as it is now; '' where there is none."""
+        spec = self.use_case.contract.sources[self.source].fetch
+        path = None if spec is None else self.use_case.own_folder / spec.command
+        return code_sha256(path) if path is not None and path.is_file() else ""
+
+    def _note_code(self, name: str, code: str) -> None:
+        known = code_of_files(self._into, self.source)
+        if code and known.get(name) != code:
+            write_text(self._folder / CODE_OF_FILES, json.dumps(dict(sorted((known | {name: code}).items())), indent=1))
 
     def _place(self, path: Path, name: str, known: KnownFiles) -> Path | None:
         """Where a file belongs: under its name, or that of a correction where the name is taken; None: it is there."""
@@ -170,6 +192,14 @@ class FetchedFiles:
             [kind.ends(text) for kind, text in zip(kinds, (said, period), strict=True)],
         )
         return begins < asked_ends and asked_begins < ends
+
+
+def code_of_files(folder: Path, source: str) -> dict[str, str]:
+    """The hash of the code that fetched each file of a source into a folder, by its name; {} where nobody noted it."""
+    try:
+        return dict(json.loads((folder / FETCH / source / CODE_OF_FILES).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _now() -> str:

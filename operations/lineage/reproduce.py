@@ -6,8 +6,10 @@ from pathlib import Path
 
 from pydantic import Field
 
+from lakeloop.contract.features import FEATURES_FILE
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.manifest import Manifest
+from lakeloop.own_files import FUNCTIONS
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters
@@ -69,8 +71,12 @@ def parameters_then(record: RunRecord, manifest: Path, git_commit: str) -> RunPa
 
 
 def changed_code(then: RunRecord, now: RunRecord) -> tuple[str, ...]:
-    """The use case's own files that are not as they were when the first run began."""
-    names = sorted({*then.own_code, *now.own_code})
+    """The use case's own files that are not as they were when the first run began.
+
+    Of rules, fetch and generator an older release kept no hash: such a file counts only where both runs tell of it.
+    """
+    found, kept = {*then.own_code, *now.own_code}, {*FUNCTIONS, FEATURES_FILE}
+    names = sorted(name for name in found if name in kept or (name in then.own_code and name in now.own_code))
     return tuple(name for name in names if then.own_code.get(name) != now.own_code.get(name))
 
 

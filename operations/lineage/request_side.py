@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from lakehouse.requests.arrivals import arrivals
-from lakehouse.storage.layout import PREDICTIONS_TABLE
+from lakehouse.storage.layout import PREDICTIONS_TABLE, REQUESTS
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
-from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
+from lakeloop.lake_tables import Filter, dataset_of, open_lake_table, read_lake_records
+from lakeloop.own_code import code_sha256
 from lakeloop.request_log_files import finished_files, open_files, request_log_folder
 from lakeloop.request_record import RequestRecord
 from lakeloop.use_case import UseCase
@@ -38,6 +39,7 @@ def add_request(draft: LineageDraft, use_case: UseCase, request_id: str) -> tupl
         "answer": row["prediction"],
         "by": row["predictor_type"],
         "reason": row["reason"],
+        **_rules_of(use_case, row),
         "model version": row["model_version"],
         **_how_sure(row),
         "asked": row["at"],
@@ -52,6 +54,28 @@ def add_request(draft: LineageDraft, use_case: UseCase, request_id: str) -> tupl
         asked = f"version {row['model_version']} was asked, too" if row["model_version"] else "no model was asked"
         draft.gap(f"the rules answered request {request_id} ({row['reason']}); {asked}")
     return item, row["model_version"] or ""
+
+
+def _rules_of(use_case: UseCase, row: Mapping[str, Any]) -> dict[str, object]:
+    """Which code the rules had that answered, by the line of the request log; nothing where a model answered, or an
+    older gateway, which did not say.
+    """
+    if row["predictor_type"] != "rules" or use_case.contract.fallback is None:
+        return {}
+    sha256 = row["rules_sha256"] if "rules_sha256" in row else _logged_line(use_case, row).get("rules_sha256")
+    if not sha256:
+        return {}
+    file = use_case.contract.fallback.rules.partition(":")[0]
+    path = use_case.own_folder / file
+    same = path.is_file() and code_sha256(path) == sha256
+    return {"rules": f"{file}, sha256 {sha256} ({'as it is now' if same else 'it has changed since'})"}
+
+
+def _logged_line(use_case: UseCase, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The line of the request log that a row of the lake was made of; {} where bronze has it no more."""
+    place: list[Filter] = [(name, "=", row[name]) for name in ("_batch", "_source_file", "_line")]
+    found = read_lake_records(use_case, f"bronze/{REQUESTS}", place)
+    return dict(json.loads(found[0]["line"])) if found and found[0]["line"] else {}
 
 
 def _how_sure(row: Mapping[str, Any]) -> dict[str, object]:
@@ -104,7 +128,7 @@ def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
                 row |= {"lower": record.lower, "upper": record.upper}
             confidence = _confidence(use_case.contract, record)
             return {**row, **record.features, use_case.contract.key.column: record.key, "confidence": confidence,
-                    "_source_file": name}  # fmt: skip
+                    "_source_file": name, "rules_sha256": record.rules_sha256}  # fmt: skip
     raise NotFoundError(
         f"there is no request {request_id} of {use_case.name}, neither in {PREDICTIONS_TABLE} nor in the request log; "
         "`lakeloop lake show predictions` lists some"

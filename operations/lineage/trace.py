@@ -20,6 +20,7 @@ from operations.lineage import (
 )
 from operations.lineage.card_side import add_cards
 from operations.lineage.deliveries import find_deliveries, gold_with
+from operations.lineage.fetch_side import add_fetching_code
 from operations.lineage.graph import Lineage, LineageDraft
 from tfx_pipeline.metadata.lineage.models import KnownModel, model_of, models_trained_on
 from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_ids, run_of_artifact, runs_of_airflow_run
@@ -178,6 +179,7 @@ def _add_version_if_known(draft: LineageDraft, use_case: UseCase, version: str) 
 
 def _finish(draft: LineageDraft, use_case: UseCase, subject: str) -> Lineage:
     add_cards(draft, use_case)
+    add_fetching_code(draft, use_case)
     return draft.finish(subject)
 
 

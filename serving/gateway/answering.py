@@ -153,7 +153,8 @@ class Answering:
             for row, (answer, version, trial) in piece:
                 logged = self._form.logged(answer)
                 if self._write is not None:
-                    self._write(_line(row, logged, answer, version, now, latency))
+                    by = {"rules_sha256": self._own_code.rules_sha256} if answer.predictor_type == "rules" else {}
+                    self._write(_line(row, {**logged, **by}, answer, version, now, latency))
                 if challenged:
                     self._challenging.answered(row, logged, answer, version, trial)
                 self._metrics.count(answer)

@@ -44,6 +44,12 @@ class OwnCode:
         """Why it is not called now; '' if it is."""
         return self._process.problem
 
+    @property
+    def rules_sha256(self) -> str | None:
+        """The hash of the rules that answer now; None where there are none."""
+        known = self._process.known.get(RULES)
+        return None if known is None else known.sha256
+
     async def stop(self) -> None:
         """End it, whatever it is at."""
         await self._process.stop()

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from lakeloop.exceptions import OwnCodeError, OwnCodeTooSlowError
-from lakeloop.own_code import Foreign, Known, derived_by, failure_of, line_of, load_derived, load_function
+from lakeloop.own_code import Foreign, Known, code_sha256, derived_by, failure_of, line_of, load_derived, load_function
 
 RULES = ""
 """What the rules are called: features have a name."""
@@ -119,7 +119,9 @@ def _loaded(wanted: Wanted) -> tuple[Known | OwnCodeError, _Function]:
             function, known = load_derived(path, wanted.function, wanted.inputs)
             return known, _Function(path, lambda given: _plain(derived_by(function, path, given)))
         rules = load_function(path, wanted.function)
-        return Known(line_of(rules), frozenset()), _Function(path, lambda row: _ruled(rules, path, row))
+        return Known(line_of(rules), frozenset(), code_sha256(path)), _Function(
+            path, lambda row: _ruled(rules, path, row)
+        )
     except OwnCodeError as error:
         return error, _Function(path, lambda _: None)
 

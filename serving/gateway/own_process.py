@@ -50,7 +50,7 @@ def wanted_of(use_case: UseCase) -> tuple[Wanted, ...]:
 class OwnProcess:
     """Calls functions of one use case. `seconds` is what a question may take, and may wait for others before it.
 
-    `known` says of each function by its name what there is to know without calling it.
+    `known` says of each function by its name what there is to know without calling it, as it is loaded now.
 
     Raises:
         OwnCodeError: a file cannot be imported, or has no such function.
@@ -140,6 +140,7 @@ class OwnProcess:
             try:
                 if self._process is None:
                     self._process = await asyncio.to_thread(_Process, self._wanted, self._seconds)
+                    self.known = self._process.known
             except OwnCodeError as error:
                 log.error("event=own_code_unusable use_case=%s why=%r", self._use_case, str(error))
                 continue

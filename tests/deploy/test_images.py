@@ -100,6 +100,17 @@ def test_everything_copied_exists_and_is_let_through(made: dict[str, dict[str, A
                     assert any(Path(source).is_relative_to(name) for name in passed), source
 
 
+def test_a_use_cases_own_code_is_in_the_images_as_its_contract_is(made: dict[str, dict[str, Any]]) -> None:
+    copied = [source for word, rest in made["build"]["does"] if word == "COPY" for source in rest.split()[:-1]]
+    ignored = (PROJECT / ".dockerignore").read_text().splitlines()
+    out = [line.removeprefix("**/") for line in ignored if line not in ("", "*") and line[0] not in "!#"]
+    files = [path.relative_to(PROJECT) for path in sorted((PROJECT / "data").glob("*/*.py"))]
+    assert {path.name for path in files} >= {"rules.py", "features.py", "fetch.py", "generator.py"}
+    for path in files:
+        assert any(path.is_relative_to(name) for name in copied), path
+        assert not [name for name in out if fnmatch.fnmatch(path.name, name)], path
+
+
 @pytest.mark.parametrize("path", [".env", "deploy/secrets/postgresql-password", "var/lakeloop.db", ".git/config"])
 def test_state_and_secrets_never_reach_an_image(path: str) -> None:
     ignored = (PROJECT / ".dockerignore").read_text().splitlines()

@@ -9,6 +9,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.manifest import read_manifest
 from lakeloop.model_card import read_model_card
+from lakeloop.own_code import code_sha256
 from lakeloop.own_files import own_files
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -84,7 +85,8 @@ def test_what_depends_on_a_file_runs_anew_when_it_changes_and_all_of_it_is_recor
     first = run()
     assert first.blessed and first.gate is not None and "cost_of_a_row" in first.gate.own
     hashes = {name: file.sha256 for name, file in own_files(folder).items()}
-    assert first.own_code == hashes == read_model_card(use_case).own_code and len(hashes) == 3
+    assert hashes == read_model_card(use_case).own_code and len(hashes) == 3
+    assert first.own_code == hashes | {"generator.py": code_sha256(folder / "generator.py")}
     found = trace_model(use_case, first.pushed_version)
     facts = found.item(found.subject).facts
     assert {name: facts[f"code_{name}"] for name in hashes} == hashes
@@ -121,7 +123,7 @@ def assert_whole_run(use_case: UseCase, folder: Path, manifest: Path) -> None:
         run_pipeline(use_case, parameters)
     (folder / "model.py").write_text(RUN)
     record = run_pipeline(use_case, parameters)
-    assert record.blessed and set(record.own_code) == {"model.py", "checks.py"}
+    assert record.blessed and set(record.own_code) == {"model.py", "checks.py", "generator.py"}
     assert record.history.loss == () and record.trained is not None and record.trained.rows is None
 
     raw = use_case.contract.model_dump(mode="json")

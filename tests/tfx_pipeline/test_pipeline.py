@@ -19,7 +19,7 @@ from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.model_card import read_model_card
 from lakeloop.notifications import told_notifications
-from lakeloop.own_files import own_files
+from lakeloop.own_files import code_hashes, own_files
 from lakeloop.pushed_models import model_folder, pushed_versions
 from lakeloop.release_state import Release
 from lakeloop.releases import read_entries, read_release
@@ -371,7 +371,8 @@ def test_the_use_cases_own_checks_see_the_rows_of_the_run_and_stop_its_model(fir
     right = report.checks[-2]
     assert report.own == ("rows", "young_are_right") and (right.value, right.passed) == (1207, True)
     assert read_own_code(blessing) == {"checks.py": own.sha256}
-    assert first.record.own_code == {}
+    assert first.record.own_code == code_hashes(first.own_folder, first.contract)
+    assert set(first.record.own_code) == {"rules.py", "generator.py"}
 
 
 OWN_CHECKS = """\

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.notifications import notify
-from lakeloop.own_files import own_files
+from lakeloop.own_files import code_hashes
 from lakeloop.releases import read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
@@ -127,7 +127,7 @@ def start_run(use_case: UseCase, parameters: RunParameters, run_id: str) -> RunR
         started=datetime.now(UTC).isoformat(timespec="milliseconds"),
         parameters=parameters,
         manifest_sha256=manifest_sha256,
-        own_code={name: file.sha256 for name, file in own_files(use_case.own_folder).items()},
+        own_code=code_hashes(use_case.own_folder, use_case.contract),
     )
     return save_run(use_case, record)
 

@@ -14,6 +14,7 @@ from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.maintenance import optimize
 from lakehouse.storage.table_rows import file_rows, rows_of_file, rows_with_keys
 from lakeloop.exceptions import NotFoundError
+from lakeloop.own_code import code_sha256
 from operations.lineage.affected import affected_by
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.trace import trace_file, trace_request, trace_table
@@ -159,6 +160,12 @@ def test_a_request_the_rules_answered_has_no_model_and_one_not_streamed_is_in_th
     assert [item.kind for item in found.items] == ["request"]
     assert found.item("request r2").facts["policy_id"] == "2023-01-0002"
     assert "no model was asked" in " ".join(found.gaps) and "not in the lake yet" in " ".join(found.gaps)
+    assert "rules" not in found.item("request r2").facts, "an older gateway did not say"
+    sha256 = code_sha256(lake.own_folder / "rules.py")
+    log_file(lake, "b", [by_rules("r4", rules_sha256=sha256), by_rules("r5", rules_sha256="ab" * 32)])
+    facts = {name: trace_request(lake, name).item(f"request {name}").facts for name in ("r4", "r5")}
+    assert facts["r4"]["rules"] == f"rules.py, sha256 {sha256} (as it is now)"
+    assert "changed since" in facts["r5"]["rules"]
     lost = trace_request(lake, "r1")
     assert [item.title for item in lost.nearest_sources()["request r1"]] == ["model version 7"]
     assert "the model that answered is not known any more: there is no ML Metadata" in " ".join(lost.gaps)

@@ -17,6 +17,7 @@ from lakehouse.requests.stream import StreamReport, stream
 from lakehouse.storage.layout import read_json, write_json
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError, WrongUseError
+from operations.lineage.trace import trace_request
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import OwnLake, own_lake
 
@@ -45,7 +46,7 @@ def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "first",
         record("r1", "2023-03-0001"),
         "\n",
-        by_rules("r2", features={"age": 5.0}, at="2023-02-28T23:59:59.999999+00:00"),
+        by_rules("r2", features={"age": 5.0}, at="2023-02-28T23:59:59.999999+00:00", rules_sha256="ab" * 32),
         record("r3", "2023-03-0003", at="2023-03-01T00:30:00+01:00"),
         BROKEN,
         b'{"request_id": "r6", "key": "\xff"}\n',
@@ -103,6 +104,11 @@ def test_an_answer_without_the_model_has_no_probabilities_and_a_kind_of_reason(s
     assert row[["probability_high", "confidence", "model_version", "policy_id"]].isna().all()
     assert (row["predictor_type"], row["reason_kind"]) == ("rules", "out of range")
     assert row["reason"].startswith("out of range: age is 5,")
+
+
+def test_lineage_tells_which_rules_answered_by_the_line_that_bronze_keeps(story: Story) -> None:
+    facts = trace_request(story.lake, "r2").item("request r2").facts
+    assert facts["rules"] == f"rules.py, sha256 {'ab' * 32} (it has changed since)"
 
 
 def test_bronze_keeps_every_line_as_delivered_also_what_is_no_record(story: Story) -> None:

@@ -14,10 +14,11 @@ import pytest
 from lakeloop.clock import set_clock
 from lakeloop.contract import Place
 from lakeloop.exceptions import BusyError, WrongUseError
+from lakeloop.own_code import code_sha256
 from lakeloop.settings import PROJECT
 from lakeloop.use_case import UseCase
 from operations.fetching.fetch import fetch
-from operations.fetching.landed import FetchedFiles
+from operations.fetching.landed import FetchedFiles, code_of_files
 from operations.places.shapes import shapes_file
 from tests.command_line import warm_lakeloop_in
 from tests.operations.fetching.conftest import Api
@@ -44,6 +45,8 @@ def test_pages_of_the_periods_that_are_due_land_once(rides: Rides, api: Api) -> 
     assert landed(use_case) == ["rides-2024-01-1.json", "rides-2024-01-2.json", "rides-2024-02-1.json"]
     assert (set(report.landed), report.waiting, report.problem) == ({"2024-01", "2024-02"}, (), "")
     assert said == ["page 1: 3 rides", "page 2: 2 rides", "page 1: 1 rides"]
+    code = code_sha256(use_case.own_folder / "fetch.py")
+    assert code_of_files(use_case.folder("landing"), "rides") == dict.fromkeys(landed(use_case), code)
     api.asked.clear()
     assert fetch(use_case, "rides").landed == {} and api.asked == []
     set_clock(use_case, 2)
