@@ -1,13 +1,16 @@
 """A number is answered with its interval by the model, alone by the rules, and logged so that it can be told again."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
 from lakeloop.fallback import given_by, model_answer
+from lakeloop.own_code import code_sha256
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.gateway.process import RunningGateway
@@ -64,6 +67,23 @@ def test_many_rows_get_a_number_each_and_the_rules_give_no_interval(client: http
     assert no_number["reason"] == "model unavailable: the model's answer to this row is no number"
 
 
+def test_the_client_page_shows_the_number_with_its_interval_or_why_it_has_none(
+    client: httpx.Client, gateway: RunningGateway, browser: Browser
+) -> None:
+    eventually(lambda: client.get("/health").json()["model_answers"])
+    page = browser.new_page(locale="en-GB")
+    page.goto(gateway.url)
+    page.locator("#hour").fill("12")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#prediction")).to_contain_text("120")
+    expect(page.locator("#interval")).to_have_text(re.compile("60 to 240.*: holds the truth of 90.0% of such rows"))
+    page.locator("#temperature").fill("39.5")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#no-bars")).to_be_visible()
+    expect(page.locator("#interval")).to_be_hidden()
+    page.close()
+
+
 def test_answers_are_logged_and_told_again_also_by_the_next_gateway(home: Settings, client: httpx.Client) -> None:
     asked = ROW | {"hour": 9, "request_id": "again"}
     answer = client.post("/predict/", json=asked).json()
@@ -77,6 +97,8 @@ def test_answers_are_logged_and_told_again_also_by_the_next_gateway(home: Settin
         "prediction": 90.0, "lower": 45.0, "upper": 180.0, "level": 0.9
     }  # fmt: skip
     assert "level" not in by_rules
+    rules = open_use_case(home).own_folder / "rules.py"
+    assert by_rules["rules_sha256"] == code_sha256(rules) and "rules_sha256" not in by_model
     assert (by_rules["prediction"], by_rules["lower"], by_rules["upper"]) == (120.0, None, None)
     assert "class_id" not in by_model and "probabilities" not in by_model
     with running_gateway(home) as later, httpx.Client(base_url=later.url, timeout=60) as other:

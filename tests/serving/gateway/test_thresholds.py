@@ -89,4 +89,5 @@ def test_the_client_page_shows_it(gateway: RunningGateway, browser: Browser) -> 
     page.get_by_role("button", name="Ask").click()
     expect(page.locator("#prediction")).to_have_text("tip")
     expect(page.locator("#threshold")).to_have_text("tip from 20.0% on")
+    expect(page.locator("#bars li.best")).to_contain_text("30.0%")  # the likeliest class was not answered
     page.close()

@@ -139,7 +139,7 @@ function showAnswer(answer) {
   by("version").textContent = answer.model_version ?? say("no_version");
   by("request").textContent = answer.request_id;
   if (decided) showThreshold(answer.threshold);
-  if (classes.length) showProbabilities(answer.probabilities);
+  if (classes.length) showProbabilities(answer);
   else showInterval(answer.interval);
 }
 
@@ -149,12 +149,16 @@ function predicted(answer) {
   return classes.length ? translated(answer.prediction) : withUnit(answer.prediction);
 }
 
-function showProbabilities(known) {
+/** Stressed is what the model answers by them: by its threshold where it has one, else the likeliest. */
+function showProbabilities({ probabilities: known, predictor_type: predictor, prediction }) {
   by("no-bars").hidden = Boolean(known);
   by("bars").hidden = !known;
   const highest = known ? Math.max(...Object.values(known)) : 0;
-  const isAnswered = (share) => (several ? share >= 0.5 : share === highest);
-  by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], isAnswered(known[name]))) : []));
+  const isAnswered = (name) => {
+    if (several) return known[name] >= 0.5;
+    return predictor === "model" ? name === prediction : known[name] === highest;
+  };
+  by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], isAnswered(name))) : []));
 }
 
 function showThreshold(known) {
