@@ -7,7 +7,7 @@ which is right at 0 and 1 too.
 """
 
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Measured:
         gain = self.metric.gain(self.value, other.value)
         half = Z_95 * _standard_error(self.influence - other.influence)
         return gain, (gain - half, gain + half)
+
+    def apart(self, other: "Measured") -> tuple[float, float]:
+        """The 95 % interval of how far this lies above the same metric on other rows."""
+        distance = self.value - other.value
+        half = Z_95 * hypot(_standard_error(self.influence), _standard_error(other.influence))
+        return distance - half, distance + half
 
 
 def _standard_error(influence: np.ndarray) -> float:

@@ -96,7 +96,8 @@ def _value(check: MetricCheck, name: str, found: list[_Slice], note: str) -> Gat
     low, high = (pick(found, key=lambda one: one.measured.value) for pick in (min, max))
     if check.gap_below is not None:
         ends = f"{low.value} {low.measured.value:.3f}, {high.value} {high.measured.value:.3f}"
-        return _unjudged(name, high.measured.value - low.measured.value, None, low.rows + high.rows, f"{ends}; {note}")
+        interval, gap = high.measured.apart(low.measured), high.measured.value - low.measured.value
+        return _unjudged(name, gap, (max(0.0, interval[0]), interval[1]), low.rows + high.rows, f"{ends}; {note}")
     worst = low if _is_lower_bound(check, name) else high
     named = f"the {'lowest' if worst is low else 'highest'} of {len(found)}: {worst.value}; " if worst.value else ""
     return _unjudged(name, worst.measured.value, worst.measured.interval, worst.rows, named + note)

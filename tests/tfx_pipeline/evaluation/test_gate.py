@@ -228,6 +228,8 @@ def test_a_slice_that_is_worse_than_its_bound_is_refused_and_named(wrong: int, p
     assert found.passed is passed is gap.passed
     assert found.value == pytest.approx(1 - wrong / 100) and found.rows == 100
     assert gap.value == pytest.approx(wrong / 100) and "north" in gap.note and "south" in gap.note
+    half = 1.96 * (gap.value * (1 - gap.value) / 100) ** 0.5  # the south is right in all rows
+    assert gap.interval == pytest.approx((gap.value - half, gap.value + half), abs=1e-3)
     assert "north" in found.note and "west (20)" in found.note
 
 
