@@ -259,7 +259,12 @@ SYNONYMS = {
     "ppv": "precision", "f1_score": "f1", "f1-score": "f1", "macro_f1": "f1_macro", "brier": "brier_score",
     "brier_score_loss": "brier_score", "neg_log_loss": "log_loss", "cross_entropy": "log_loss", "logloss": "log_loss",
     "ece": "calibration_error", "expected_calibration_error": "calibration_error", "acc": "accuracy",
-    "sparse_categorical_accuracy": "accuracy", "cost": "mean_cost", "expected_cost": "mean_cost",
+    "accuracy_score": "accuracy", "precision_score": "precision", "recall_score": "recall",
+    "recall_at_precision": "recall", "precision_at_recall": "precision",
+    "sparse_categorical_accuracy": "accuracy", "categorical_accuracy": "accuracy", "binary_accuracy": "accuracy",
+    "sparse_categorical_crossentropy": "log_loss", "categorical_crossentropy": "log_loss",
+    "binary_crossentropy": "log_loss", "auc_precision_recall": "average_precision", "cost": "mean_cost",
+    "expected_cost": "mean_cost",
     "quadratic_weighted_kappa": "cohen_kappa_score", "weighted_kappa": "cohen_kappa_score",
     "qwk": "cohen_kappa_score", "kappa": "cohen_kappa_score", "cohen_kappa": "cohen_kappa_score",
     "mean_absolute_class_distance": "mean_class_distance", "class_distance": "mean_class_distance",
@@ -267,9 +272,12 @@ SYNONYMS = {
     "mean_squared_error": "root_mean_squared_error", "mape": "mean_absolute_percentage_error", "r2": "r2_score",
     "pinball": "mean_pinball_loss", "pinball_loss": "mean_pinball_loss", "quantile_loss": "mean_pinball_loss",
     "poisson_deviance": "mean_poisson_deviance", "poisson": "mean_poisson_deviance",
-    "micro_f1": "f1_micro", "hamming": "hamming_loss", "subset_accuracy": "accuracy",
+    "micro_f1": "f1_micro", "hamming": "hamming_loss", "subset_accuracy": "accuracy", "exact_match": "accuracy",
     "coverage": "interval_coverage", "interval_width": "mean_interval_width",
 }  # fmt: skip
+"""Other names of them: of TFMA, of scikit-learn's functions, and short ones."""
+_RUN_TOGETHER = {name.replace("_", ""): meant for name, meant in {**{one: one for one in METRICS}, **SYNONYMS}.items()}
+"""The same as TFMA writes names: `MeanAbsoluteError`."""
 
 
 def metric_named(name: str, able: Iterable[str] = ()) -> Metric:
@@ -277,8 +285,8 @@ def metric_named(name: str, able: Iterable[str] = ()) -> Metric:
     if found := METRICS.get(name):
         return found
     known = name.strip().lower().replace(" ", "_").replace("-", "_")
-    close = SYNONYMS.get(known) or next(iter(difflib.get_close_matches(known, [*METRICS, *SYNONYMS], n=1)), "")
-    close = SYNONYMS.get(close, close)
+    near = difflib.get_close_matches(known, [*METRICS, *SYNONYMS], n=1)
+    close = _RUN_TOGETHER.get(known.replace("_", "")) or next((SYNONYMS.get(one, one) for one in near), "")
     offer = f"did you mean `{close}`? " if close else ""
     raise mistake(f"there is no metric `{name}`; {offer}there are: {', '.join(able or METRICS)}")
 

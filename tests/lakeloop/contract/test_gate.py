@@ -16,6 +16,11 @@ from lakeloop.contract.metrics import METRICS, SYNONYMS
     [
         ({"metric": "roc_acu", "above": 0.8}, "there is no metric `roc_acu`; did you mean `roc_auc`?"),
         ({"metric": "pr_auc", "above": 0.8}, "did you mean `average_precision`?"),
+        ({"metric": "recall_score", "above": 0.8}, "did you mean `recall`?"),
+        ({"metric": "AUC", "above": 0.8}, "did you mean `roc_auc`?"),
+        ({"metric": "AUCPrecisionRecall", "above": 0.8}, "did you mean `average_precision`?"),
+        ({"metric": "SparseCategoricalCrossentropy", "below": 0.8}, "did you mean `log_loss`?"),
+        ({"metric": "MeanAbsoluteError", "below": 8}, "did you mean `mean_absolute_error`?"),
         ({"metric": "sensitivity", "above": 0.8}, "did you mean `recall`?"),
         ({"metric": "recall"}, "a check needs a bound"),
         ({"metric": "recall", "above": 1.2}, "`above` is 1.2; `recall` is from 0 to 1"),
