@@ -9,11 +9,12 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from lakeloop.challenger_log import ChallengerRecord, challenger_log_folder, newest_records
+from lakeloop.challenger_log import ChallengerRecord, LoggedAnswer, challenger_log_folder, newest_records
 from lakeloop.contract import Contract
 from lakeloop.contract.features import DriftTest
 from lakeloop.exceptions import NotFoundError
 from lakeloop.interval import wilson_interval
+from lakeloop.label_sets import set_confidences
 from lakeloop.release_state import CHALLENGER, CHAMPION
 from lakeloop.use_case import UseCase
 from monitoring.drift.distances import is_drift, score
@@ -96,7 +97,7 @@ def compare_challenge(use_case: UseCase, version: str) -> ChallengeComparison:
             f"`lakeloop models show -u {use_case.name}` tells which one challenges"
         )
     contract = use_case.contract
-    both = _both_answered(records)
+    both = _both_answered(contract, records)
     alike, gaps = _alike(contract, both), {}
     estimated, gaps["estimated"] = estimated_worth(use_case, both, records[-1].champion, version)
     realised, gaps["realised"] = realised_worth(use_case, both)
@@ -124,21 +125,26 @@ def compare_challenge(use_case: UseCase, version: str) -> ChallengeComparison:
     )
 
 
-def _both_answered(records: Sequence[ChallengerRecord]) -> pd.DataFrame:
+def _both_answered(contract: Contract, records: Sequence[ChallengerRecord]) -> pd.DataFrame:
     """The rows that both answered: ids, keys, both answers, and how sure both were of them (NaN: they do not say)."""
     columns = ("request_id", "key", CHAMPION, CHALLENGER, "champion_confidence", "challenger_confidence")
     rows = []
     for one in records:
         first, second = one.champion_answer, one.challenger_answer
         if first is not None and second is not None:
-            sure = (
-                given.probabilities[given.class_id]
-                if given.probabilities and given.class_id is not None and given.class_id < len(given.probabilities)
-                else float("nan")
-                for given in (first, second)
-            )
+            sure = (_confidence(contract, given) for given in (first, second))
             rows.append((one.request_id, one.key, first.prediction, second.prediction, *sure))
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def _confidence(contract: Contract, answer: LoggedAnswer) -> float:
+    """How likely a model held what it answered: the class, or exactly these of several labels; NaN: it does not say."""
+    known, answered = answer.probabilities, answer.class_id
+    if not known or answered is None or len(known) != len(contract.label.classes):
+        return float("nan")
+    if contract.label.several:
+        return float(set_confidences(np.array([answered]), np.array([known]))[0])
+    return known[answered] if answered < len(known) else float("nan")
 
 
 def _alike(contract: Contract, both: pd.DataFrame) -> "pd.Series[bool]":
@@ -157,7 +163,7 @@ def within(contract: Contract) -> float:
 def _pieces(contract: Contract, records: Sequence[ChallengerRecord]) -> list[Piece]:
     found, size = [], -(-len(records) // MOST_PIECES)
     for some in _cut(records, size):
-        both, errors = _both_answered(some), sum(bool(one.error) for one in some)
+        both, errors = _both_answered(contract, some), sum(bool(one.error) for one in some)
         alike = float(_alike(contract, both).mean()) if len(both) else None
         found.append(Piece(some[0].answered_at, len(some), alike, errors))
     return found

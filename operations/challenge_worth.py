@@ -72,8 +72,6 @@ def estimated_worth(use_case: UseCase, both: pd.DataFrame, champion: str, challe
     contract = use_case.contract
     if both.empty:
         return None, "no row was answered by both yet"
-    if contract.label.several:
-        return None, "of several labels no accuracy is estimated"
     if contract.label.task == "regression":
         known = error_calibrations(use_case)
         if not {champion, challenger} <= known.keys():

@@ -63,6 +63,22 @@ def test_classes_are_compared_row_by_row_and_with_their_truth(use_case: UseCase)
     assert found.estimated.verdict == "an estimate"
 
 
+def test_of_several_labels_it_is_expected_how_often_exactly_these_are_right(settings: Settings) -> None:
+    tickets = load_contract(USE_CASES["tickets"] / "tickets" / "contract.yaml")
+    case = UseCase(settings.model_copy(update={"use_case": tickets.use_case}), tickets)
+
+    def labels(*sure: float) -> LoggedAnswer:
+        return LoggedAnswer(prediction="billing, outage", class_id=5, probabilities=list(sure), predictor_type="model",
+                            reason="ok")  # fmt: skip
+
+    write_log(case, [asked(n, labels(0.6, 0.1, 0.9), labels(0.9, 0.1, 0.9)) for n in range(50)])
+    assert "not calibrated yet" in compare_challenge(case, "2").gaps["estimated"]
+    write_calibrations(case, [CalibrationRow(v, "constant", 100, 0.9, 0.01, (0.0, 1.0)) for v in ("1", "2")])
+    found = compare_challenge(case, "2").estimated
+    assert found is not None and found.champion == pytest.approx(0.6 * 0.9 * 0.9)
+    assert found.challenger == pytest.approx(0.9 * 0.9 * 0.9)
+
+
 def test_numbers_are_compared_by_how_far_they_lie_apart(settings: Settings) -> None:
     bikes = load_contract(USE_CASES["rentals"] / "rentals" / "contract.yaml")
     case = UseCase(settings.model_copy(update={"use_case": bikes.use_case}), bikes)
