@@ -39,18 +39,24 @@ def odds_of(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def smote(
-    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, categories: Blocks, seed: int
+    features: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    categories: Blocks,
+    seed: int,
+    names: Sequence[str] = (),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows with as many of each class as the commonest has: the given ones, then the made ones.
 
     `categories`: column ranges (start, stop) that hold one category each, one-hot or two-valued; a made row takes the
     commonest among its neighbours there, never something in between. It weighs as its class does on average.
+    `names`: the classes', for who has to mend one of too few rows.
 
     Raises:
         LakeloopError: a class has too few rows to have neighbours.
     """
     counts = np.bincount(labels)
-    few = [(i, count) for i, count in enumerate(counts) if 0 < count <= NEIGHBOURS]
+    few = [(names[i] if names else i, count) for i, count in enumerate(counts) if 0 < count <= NEIGHBOURS]
     if few:
         raise LakeloopError(
             f"class {few[0][0]} has {few[0][1]} training rows; SMOTE needs more than {NEIGHBOURS}: "

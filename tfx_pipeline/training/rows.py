@@ -83,7 +83,7 @@ class Rows:
         if columns.balance == "downsample":
             return self._thinned(columns.classes, seed)
         categories = category_ranges(columns, inputs)
-        return Rows(*smote(self.features, self.labels, weights, categories, seed))
+        return Rows(*smote(self.features, self.labels, weights, categories, seed, columns.class_names))
 
     def _thinned(self, classes: int, seed: int) -> "Rows":
         rows = self.only(downsampled(self.labels, seed))

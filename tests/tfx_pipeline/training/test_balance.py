@@ -99,5 +99,5 @@ def test_smote_takes_numeric_columns_alone_and_categories_alone(blocks: list[tup
 
 def test_a_class_with_too_few_rows_is_named() -> None:
     features, labels = rare(rows=40, every=10)
-    with pytest.raises(LakeloopError, match=r"class 1 has 4 training rows.*balance: weights"):
-        smote(features, labels, np.ones(40), BLOCKS, seed=1)
+    with pytest.raises(LakeloopError, match=r"class leaves has 4 training rows.*balance: weights"):
+        smote(features, labels, np.ones(40), BLOCKS, 1, ("stays", "leaves"))
