@@ -12,6 +12,7 @@ from console.cli.render import BAD, GOOD, console, node_line, print_gate
 from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
 from console.report.model_card_page import write_card
+from lakeloop.contract import Contract
 from lakeloop.exceptions import GateRefusedError, OwnCodeError
 from lakeloop.git import git_commit
 from lakeloop.releases import read_release
@@ -111,6 +112,17 @@ def tell_card(use_case: UseCase, record: RunRecord) -> None:
         console.print(f"model card: {card}", soft_wrap=True)
 
 
+def unseen_words(contract: Contract, record: RunRecord) -> str:
+    """Of which classes, or labels, no row was trained on, and what to do; '' where there is none such."""
+    unseen = record.trained.unseen(contract.label.class_names) if record.trained is not None else []
+    if not unseen:
+        return ""
+    return (
+        f"no row {'with label' if contract.label.several else 'of class'} {', '.join(unseen)} is among those trained "
+        "on, so the model cannot know any: train on more periods, or take it out of the contract"
+    )
+
+
 def train_on(
     use_case: UseCase,
     manifest: Path,
@@ -128,16 +140,8 @@ def train_on(
             on_start=lambda node: status.update(f"{node} …"),
         )
     console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
-    unseen = record.trained.unseen(use_case.contract.label.class_names) if record.trained is not None else []
-    if unseen:
-        of = "with label" if use_case.contract.label.several else "of class"
-        console.print(
-            f"no row {of} {', '.join(unseen)} is among those trained on, so the model cannot know any: train on "
-            "more periods, or take it out of the contract",
-            style=BAD,
-            soft_wrap=True,
-            markup=False,
-        )
+    if unseen := unseen_words(use_case.contract, record):
+        console.print(unseen, style=BAD, soft_wrap=True, markup=False)
     if record.gate is not None:
         print_gate(record.gate, "Quality gate")
     if record.blessed:
