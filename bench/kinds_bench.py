@@ -3,7 +3,8 @@
 Taken are the project's use cases; those of the tests, with more rows than the tests draw; customers of whom one in 50
 leaves, drafted here; and those in `FOLDER/use_cases`, where `python -m bench kinds FOLDER` finds what
 `LAKELOOP_USE_CASES=FOLDER/use_cases lakeloop new …` made of a table. A use case with a history is trained on all of it,
-one with a generator on its first period. An answer that knows no row goes through the same gate.
+one with a generator on its first period, and one that has neither here, since its rows are fetched or written by a
+test, is left out. An answer that knows no row goes through the same gate.
 """
 
 import shutil
@@ -28,7 +29,7 @@ from operations.new_use_case.create import create
 from operations.new_use_case.draft import Wishes, look
 from tests.exports import export_frame
 from tests.untouched_tables import telephone_customers
-from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, ModelAnswers, NumberAnswers
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, ModelAnswers, NumberAnswers, SetAnswers
 from tfx_pipeline.evaluation.gate import GateReport, check_gate
 from tfx_pipeline.evaluation.naive import naive_answers
 from tfx_pipeline.runs.parameters import run_parameters
@@ -55,7 +56,10 @@ def use_cases(home: Path) -> Iterator[UseCase]:
     for folder in (SHIPPED, OF_TESTS, drafts, home / "use_cases"):
         for contract in sorted(folder.glob(f"*/{CONTRACT_FILE}")):
             name = contract.parent.name
-            yield open_use_case(load_settings(home=home / "kinds" / name, use_case=name, use_cases=folder))
+            use_case = open_use_case(load_settings(home=home / "kinds" / name, use_case=name, use_cases=folder))
+            history = use_case.contract.history
+            if use_case.contract.generator or (history and (use_case.own_folder / history).is_dir()):
+                yield use_case
 
 
 def compared(use_case: UseCase) -> Iterator[Figure]:
@@ -99,7 +103,9 @@ def _constant(contract: Contract, manifest: Path) -> GateReport:
         frame = exported_rows(contract, manifest, on)
         labels = frame[contract.label.name].to_numpy()
         columns[on] = {str(name): values.to_numpy() for name, values in frame.items()}
-        if contract.label.classes:
+        if contract.label.several:
+            known[on] = SetAnswers(labels, np.zeros((len(frame), len(contract.label.classes))))
+        elif contract.label.classes:
             known[on] = ModelAnswers(
                 labels, np.zeros((len(frame), len(contract.label.classes))), costs=contract.label.costs
             )
