@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,55 +14,36 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.model_input import model_columns
-from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase, open_use_case
 from operations.baselines import run_baselines
-from serving.model_server.process import running_server
-from tests.exports import month_export, settings_in
+from tests.exports import settings_in
+from tests.tfx_pipeline.trained import Trained, served, train
 from tfx_pipeline.evaluation.validate import validate_model
 from tfx_pipeline.runs.parameters import run_parameters
-from tfx_pipeline.runs.run_record import RunRecord, load_run
+from tfx_pipeline.runs.run_record import load_run
 from tfx_pipeline.runs.runner import run_pipeline
 from tfx_pipeline.training.calibration_rows import which_calibrate
 
 pytestmark = pytest.mark.long
 
 
-class Trained:
-    """A use case with a pushed model of its month 0."""
+def asked(trained: Trained, month: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels and the model's outputs on the rows of another month."""
+    from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
 
-    def __init__(self, use_case: UseCase, manifest: Path, record: RunRecord) -> None:
-        self.use_case, self.contract, self.manifest, self.record = use_case, use_case.contract, manifest, record
-
-    @property
-    def folder(self) -> Path:
-        return model_folder(self.use_case, self.record.pushed_version)
-
-    def asked(self, month: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Labels and the model's outputs on the rows of another month."""
-        from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
-
-        frame = with_label(self.contract, sample_period(self.use_case, month, rows=4_000))
-        outputs = ask_columns(load_saved_model(self.folder), model_columns(self.contract.features, frame))
-        return frame["demand"].to_numpy(), dict(outputs)
+    frame = trained.rows(month, 4_000)
+    outputs = ask_columns(load_saved_model(trained.folder), model_columns(trained.contract.features, frame))
+    return frame["demand"].to_numpy(), dict(outputs)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    home = tmp_path_factory.mktemp("rentals")
-    use_case = open_use_case(settings_in(home, "rentals"))
-    manifest = month_export(use_case.contract, use_case.settings, home / "export")
-    record = run_pipeline(use_case, run_parameters(use_case.contract, manifest, {}))
-    assert record.blessed, record.gate
-    return Trained(use_case, manifest, record)
+    return train(open_use_case(settings_in(tmp_path_factory.mktemp("rentals"), "rentals")))
 
 
 @pytest.fixture(scope="module")
-def served(trained: Trained) -> Iterator[httpx.Client]:
-    with (
-        running_server({"rentals": trained.folder.parent}) as running,
-        httpx.Client(base_url=running.url, timeout=60) as client,
-    ):
+def client(trained: Trained) -> Iterator[httpx.Client]:
+    with served(trained) as client:
         yield client
 
 
@@ -93,7 +73,7 @@ def test_tfma_tells_the_error_by_slice(trained: Trained) -> None:
 def test_intervals_hold_the_truth_of_as_many_rows_as_the_contract_says_and_grow_with_the_number(
     trained: Trained,
 ) -> None:
-    labels, outputs = trained.asked(0)
+    labels, outputs = asked(trained, 0)
     inside = (labels >= outputs["lower"]) & (labels <= outputs["upper"])
     assert inside.mean() == pytest.approx(0.8, abs=0.07)
     width, number = outputs["upper"] - outputs["lower"], outputs["prediction"]
@@ -102,20 +82,20 @@ def test_intervals_hold_the_truth_of_as_many_rows_as_the_contract_says_and_grow_
     assert np.abs(number - labels).mean() < np.abs(labels - np.median(labels)).mean() / 3
 
 
-def test_serving_gives_the_same_number_by_every_way(trained: Trained, served: httpx.Client) -> None:
+def test_serving_gives_the_same_number_by_every_way(trained: Trained, client: httpx.Client) -> None:
     rows = read_shards(
         trained.contract,
         [trained.manifest.parent / f.path for f in read_manifest(trained.manifest).files if f.split == "eval"],
     ).head(20)
     instances = json.loads(rows[list(trained.contract.features)].to_json(orient="records"))
-    predicted: list[dict[str, Any]] = served.post("/v1/models/rentals:predict", json={"instances": instances}).json()[
+    predicted: list[dict[str, Any]] = client.post("/v1/models/rentals:predict", json={"instances": instances}).json()[
         "predictions"
     ]
     assert set(predicted[0]) == {"prediction", "lower", "upper", "level"} and predicted[0]["level"] == pytest.approx(
         0.8
     )
     body = {"signature_name": "regress", "examples": instances}
-    results = served.post("/v1/models/rentals:regress", json=body).json()
+    results = client.post("/v1/models/rentals:regress", json=body).json()
     assert set(results) == {"results"}
     assert results["results"] == pytest.approx([one["prediction"] for one in predicted], rel=1e-5)
     assert all(one["lower"] <= one["prediction"] <= one["upper"] for one in predicted)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,56 +9,36 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lakeloop.added_columns import with_label
-from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
 from lakeloop.label_sets import has_labels, set_ids
-from lakeloop.pushed_models import model_folder
-from lakeloop.use_case import UseCase, open_use_case
+from lakeloop.use_case import open_use_case
 from operations.baselines import run_baselines
 from operations.comparison import compare_variants, read_variant
 from operations.performance import calibrate_version
 from operations.scoring import classes_of, given_of
-from serving.model_server.process import running_server
-from tests.exports import month_export, settings_in
+from tests.exports import settings_in
+from tests.tfx_pipeline.trained import Trained, served, train
 from tfx_pipeline.evaluation.validate import validate_model
-from tfx_pipeline.runs.parameters import run_parameters
-from tfx_pipeline.runs.run_record import RunRecord, load_run
-from tfx_pipeline.runs.runner import run_pipeline
+from tfx_pipeline.runs.run_record import load_run
 
 pytestmark = pytest.mark.long
 LABELS = ["billing", "login", "outage"]
 
 
-class Trained:
-    """A use case with a pushed model of its month 0."""
-
-    def __init__(self, use_case: UseCase, manifest: Path, record: RunRecord) -> None:
-        self.use_case, self.contract, self.manifest, self.record = use_case, use_case.contract, manifest, record
-        self.folder = model_folder(use_case, record.pushed_version)
-
-    def rows(self, month: int = 0) -> pd.DataFrame:
-        """Rows that it never saw."""
-        return with_label(self.contract, sample_period(self.use_case, month, rows=2_000, seed=9))
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    home = tmp_path_factory.mktemp("tickets")
-    use_case = open_use_case(settings_in(home, "tickets"))
-    manifest = month_export(use_case.contract, use_case.settings, home / "export")
-    record = run_pipeline(use_case, run_parameters(use_case.contract, manifest, {}))
-    assert record.blessed, record.gate
-    return Trained(use_case, manifest, record)
+    return train(open_use_case(settings_in(tmp_path_factory.mktemp("tickets"), "tickets")))
 
 
 @pytest.fixture(scope="module")
-def served(trained: Trained) -> Iterator[httpx.Client]:
-    with (
-        running_server({"tickets": trained.folder.parent}) as running,
-        httpx.Client(base_url=running.url, timeout=60) as client,
-    ):
+def client(trained: Trained) -> Iterator[httpx.Client]:
+    with served(trained) as client:
         yield client
+
+
+def unseen(trained: Trained) -> pd.DataFrame:
+    """Rows that the model never saw."""
+    return trained.rows(0, 2_000, seed=9)
 
 
 def test_the_gate_and_tfma_measure_sets_and_the_naive_one_is_beaten(trained: Trained) -> None:
@@ -75,7 +54,7 @@ def test_the_gate_and_tfma_measure_sets_and_the_naive_one_is_beaten(trained: Tra
 
 
 def test_each_label_is_answered_by_its_own_probability(trained: Trained) -> None:
-    rows = trained.rows()
+    rows = unseen(trained)
     given = given_of(trained.contract, trained.folder, rows)
     ids, confidence = classes_of(trained.contract, given)
     assert given.shape == (2_000, 3) and (ids == set_ids(given)).all()
@@ -91,15 +70,15 @@ def test_each_label_is_answered_by_its_own_probability(trained: Trained) -> None
     assert calibration.accuracy == pytest.approx(trained.record.gate.accuracy["eval"])  # type: ignore[union-attr]
 
 
-def test_the_model_server_gives_scores_and_names_labels(trained: Trained, served: httpx.Client) -> None:
-    rows = trained.rows().head(20)
+def test_the_model_server_gives_scores_and_names_labels(trained: Trained, client: httpx.Client) -> None:
+    rows = unseen(trained).head(20)
     instances: list[dict[str, Any]] = json.loads(rows[list(trained.contract.features)].to_json(orient="records"))
-    predicted = served.post("/v1/models/tickets:predict", json={"instances": instances}).json()["predictions"]
+    predicted = client.post("/v1/models/tickets:predict", json={"instances": instances}).json()["predictions"]
     assert set(predicted[0]) == {"probabilities", "set_id"}
     probabilities = np.array([one["probabilities"] for one in predicted])
     assert [one["set_id"] for one in predicted] == set_ids(probabilities).tolist()
     body = {"signature_name": "classify", "examples": instances}
-    results = served.post("/v1/models/tickets:classify", json=body).json()["results"]
+    results = client.post("/v1/models/tickets:classify", json=body).json()["results"]
     assert [[name for name, _ in row] for row in results] == [LABELS] * 20
     assert np.array([[score for _, score in row] for row in results]) == pytest.approx(probabilities, rel=1e-5)
 

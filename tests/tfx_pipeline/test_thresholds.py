@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
-from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
 from lakeloop.model_card import read_model_card
 from lakeloop.pushed_models import model_folder
@@ -20,13 +18,13 @@ from operations.evaluation import exported_rows
 from operations.performance import calibrate_version
 from operations.retraining.selection import EvaluationRows
 from operations.scoring import classes_of, given_of
-from serving.model_server.process import running_server
-from tests.exports import month_export, settings_in
+from tests.exports import settings_in
+from tests.tfx_pipeline.trained import Trained, served, train
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.evaluation.validate import answers_of
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.parameters import run_parameters
-from tfx_pipeline.runs.run_record import RunRecord, load_runs
+from tfx_pipeline.runs.run_record import load_runs
 from tfx_pipeline.runs.runner import run_pipeline
 
 pytestmark = pytest.mark.long
@@ -42,39 +40,27 @@ def decided(contract: Contract, decision: dict[str, object], **changes: object) 
     return Contract.model_validate(raw)
 
 
-class Trained:
-    def __init__(self, use_case: UseCase, manifest: Path, record: RunRecord) -> None:
-        self.use_case, self.contract, self.manifest, self.record = use_case, use_case.contract, manifest, record
-        self.folder = model_folder(use_case, record.pushed_version)
-
-    def rows(self) -> pd.DataFrame:
-        """Rows of a month that it never saw."""
-        return with_label(self.contract, sample_period(self.use_case, 5, rows=4_000))
-
-
 @pytest.fixture(scope="module")
 def trained(churn: Contract, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    home = tmp_path_factory.mktemp("threshold")
-    use_case = UseCase(settings_in(home, "churn"), decided(churn, COST))
-    manifest = month_export(use_case.contract, use_case.settings, home / "export", rows=3_000)
-    record = run_pipeline(use_case, run_parameters(use_case.contract, manifest, {}))
-    assert record.blessed, record.gate
-    return Trained(use_case, manifest, record)
+    settings = settings_in(tmp_path_factory.mktemp("threshold"), "churn")
+    return train(UseCase(settings, decided(churn, COST)), rows=3_000)
 
 
 @pytest.fixture(scope="module")
-def served(trained: Trained) -> Iterator[httpx.Client]:
-    with (
-        running_server({"churn": trained.folder.parent}) as running,
-        httpx.Client(base_url=running.url, timeout=60) as client,
-    ):
+def client(trained: Trained) -> Iterator[httpx.Client]:
+    with served(trained) as client:
         yield client
+
+
+def unseen(trained: Trained) -> pd.DataFrame:
+    """Rows of a month that the model never saw."""
+    return trained.rows(5, 4_000)
 
 
 def test_a_dear_false_negative_moves_the_threshold_down_and_errors_cost_less(trained: Trained) -> None:
     found = trained.record.trained.threshold if trained.record.trained is not None else None
     assert found is not None and found.of == "leaves" and 0.02 < found.at < 0.4
-    rows, costs = trained.rows(), np.array(trained.contract.label.costs)
+    rows, costs = unseen(trained), np.array(trained.contract.label.costs)
     given = given_of(trained.contract, trained.folder, rows)
     ids, confidence = classes_of(trained.contract, given)
     likeliest, labels = given[:, :2].argmax(axis=1), rows["churned"].to_numpy()
@@ -118,10 +104,10 @@ def test_whoever_compares_models_leaves_out_the_rows_it_was_chosen_on(trained: T
     assert measure_metric(contract.gate.the_metric, everything).value != pytest.approx(report.scores["eval"], abs=1e-6)
 
 
-def test_the_model_server_answers_by_it(trained: Trained, served: httpx.Client) -> None:
-    rows = trained.rows().head(200)
+def test_the_model_server_answers_by_it(trained: Trained, client: httpx.Client) -> None:
+    rows = unseen(trained).head(200)
     instances = [{"plan": plan, "usage": usage} for plan, usage in zip(rows["plan"], rows["usage"], strict=True)]
-    answers = served.post("/v1/models/churn:predict", json={"instances": instances}).json()["predictions"]
+    answers = client.post("/v1/models/churn:predict", json={"instances": instances}).json()["predictions"]
     assert set(answers[0]) == {"probabilities", "class_id", "threshold"}
     assert {one["threshold"] for one in answers} == {answers[0]["threshold"]}
     assert [one["class_id"] for one in answers] == [int(o["probabilities"][1] >= o["threshold"]) for o in answers]
@@ -135,7 +121,7 @@ def test_baselines_cost_too_and_the_estimate_is_of_what_is_answered(trained: Tra
     (naive,) = [check for check in record.gate.checks if check.name == "better_than_naive"]
     assert naive.bound == f"better than {record.baselines['cheapest']:.3f}", "on the same half of the rows"
     assert abs(record.gate.better_than(record.baselines["trees"])) < 0.3
-    rows = trained.rows()
+    rows = unseen(trained)
     ids, _ = classes_of(trained.contract, given_of(trained.contract, trained.folder, rows))
     calibration = calibrate_version(trained.use_case, record.pushed_version)
     assert calibration.accuracy == pytest.approx((ids == rows["churned"]).mean(), abs=0.05)
@@ -148,7 +134,7 @@ def test_trees_have_one_by_a_constraint(churn: Contract, trained: Trained, tmp_p
     record = run_pipeline(use_case, run_parameters(contract, trained.manifest, {}))
     assert record.blessed and record.trained is not None and record.trained.threshold is not None
     assert record.trained.threshold.at > 0.5 and "at precision 0.95" in record.trained.threshold.aim
-    rows = trained.rows()
+    rows = unseen(trained)
     given = given_of(contract, model_folder(use_case), rows)
     answered = rows["churned"].to_numpy()[given[:, 2] == 1]
     assert answered.mean() == pytest.approx(0.95, abs=0.04)
