@@ -41,7 +41,7 @@ def write_text(path: Path, text: str, mode: int = 0o666) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Have the disk hold what was written: a name may reach it before the content does."""
+    """Have the disk hold what was written to a file, or the names in a folder: neither brings the other along."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

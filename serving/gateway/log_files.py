@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from lakeloop.atomic_file import sync
 from lakeloop.file_lock import try_lock
 from lakeloop.request_log_files import OPEN, finished_file, finished_files, open_files, read_name
 
@@ -34,15 +35,6 @@ def lock_file(folder: Path, writer: str) -> Path:
     return folder / f".{writer}.lock"
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in the folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def finish_dead_writers(folder: Path) -> list[Path]:
     """Complete what writers that are gone left open, without a torn last line; gives the files made."""
     made: list[Path] = []
@@ -57,7 +49,7 @@ def finish_dead_writers(folder: Path) -> list[Path]:
         finally:
             held.release()
     if made:
-        sync_folder(folder)
+        sync(folder)
         log.warning("event=finished_dead_writers files=%d", len(made))
     return made
 

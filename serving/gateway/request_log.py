@@ -13,9 +13,10 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
+from lakeloop.atomic_file import sync
 from lakeloop.file_lock import try_lock
 from lakeloop.request_log_files import finished_file, open_file
-from serving.gateway.log_files import lock_file, new_writer, sync_folder
+from serving.gateway.log_files import lock_file, new_writer
 from serving.gateway.waiting_lines import WaitingLines
 
 log = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ class _OpenFile:
         os.fsync(self._descriptor)
         if self.size:
             self._path.rename(finished_file(self._path))
-            sync_folder(self._path.parent)
+            sync(self._path.parent)
         else:
             self._path.unlink()
 
