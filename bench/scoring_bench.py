@@ -22,9 +22,9 @@ from lakeloop.fallback import load_rules
 from lakeloop.model_folders import models_folder
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
-from operations.batch_scoring import score
+from operations.batch_scoring.progress import score_wanted
+from operations.batch_scoring.score import score
 from operations.scoring import given_of, scorer_of
-from operations.scoring_progress import score_wanted
 
 ROUNDS = 3
 

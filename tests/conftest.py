@@ -48,7 +48,7 @@ LONGEST_FIRST = (
     "e2e/test_second_use_case.py",
     "lakehouse/requests/test_stream.py",
     "tfx_pipeline/test_own_code.py",
-    "operations/test_batch_scoring.py",
+    "operations/batch_scoring/test_score.py",
     "e2e/test_columns_with_gaps.py",
     "lakehouse/read/test_tables.py",
     "dags/test_retrain_scheduled.py",

@@ -11,7 +11,7 @@ from console.cli.use_case_option import UseCaseOption
 from console.words import counted
 from lakehouse.storage.maintenance import optimize, vacuum
 from lakeloop.exceptions import BusyError
-from operations.old_scores import remove_old_scores
+from operations.batch_scoring.old_scores import remove_old_scores
 from operations.retention import versions_in_use
 
 

@@ -13,9 +13,9 @@ from lakehouse.storage.lock import check_free
 from lakeloop.contract import ScoreFile
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
-from operations.batch_scoring import ROWS_A_PART, SCORE_LOCK, score
-from operations.score_records import finish
-from operations.scoring_progress import Wanted, nothing_to_score_yet, score_wanted
+from operations.batch_scoring.progress import Wanted, nothing_to_score_yet, score_wanted
+from operations.batch_scoring.records import finish
+from operations.batch_scoring.score import ROWS_A_PART, SCORE_LOCK, score
 
 
 def score_command(

@@ -23,9 +23,9 @@ from lakeloop.releases import read_entries, read_release
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows, waiting_rows
+from operations.batch_scoring.records import ScoringRecord, records_folder, scoring_records
 from operations.retraining.record import STATES, RetrainRecord
 from operations.retraining.undecided import KILLED, undecided
-from operations.score_records import ScoringRecord, records_folder, scoring_records
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")

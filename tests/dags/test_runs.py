@@ -9,7 +9,7 @@ from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case
 from operations.delivery import generate
 from tests.dags.conftest import InAirflow
-from tests.operations.test_batch_scoring import push_model
+from tests.operations.batch_scoring.test_score import push_model
 from tests.use_case_copies import copy_insurance
 
 

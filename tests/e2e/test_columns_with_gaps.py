@@ -27,12 +27,12 @@ from lakeloop.model_input import request_rows
 from lakeloop.request_record import in_json
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
-from operations.batch_scoring import score
+from operations.batch_scoring.progress import score_wanted
+from operations.batch_scoring.score import score
 from operations.drift.periods import detect_windows
 from operations.drift.windows import count_window, find_window
 from operations.features.catalogue import describe_features
 from operations.features.skew import measure_skew
-from operations.scoring_progress import score_wanted
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
 from tests.lakes import OwnLake

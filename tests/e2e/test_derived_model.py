@@ -24,11 +24,11 @@ from lakeloop.request_record import in_json
 from lakeloop.use_case import UseCase
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference, export_features
-from operations.batch_scoring import score
+from operations.batch_scoring.progress import score_wanted
+from operations.batch_scoring.score import score
 from operations.delivery import generate
 from operations.features.catalogue import describe_column
 from operations.features.skew import measure_skew
-from operations.scoring_progress import score_wanted
 from operations.simulation import questions_of
 from serving.gateway.app import make_app
 from serving.model_server.process import running_server, wait_until_available

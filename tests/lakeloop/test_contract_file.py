@@ -326,7 +326,7 @@ def test_what_the_tables_keep_for_themselves_is_known_to_the_contract() -> None:
     from lakehouse.read import as_of as points
     from lakehouse.requests import lines as request_lines
     from lakeloop.contract import reserved_names
-    from operations.batch_scoring import _columns
+    from operations.batch_scoring.score import _columns
 
     predictions = request_lines.prediction_columns(load_contract(GOOD))
     kept = f"{predictions}, {request_lines.record_fields(load_contract(GOOD))}"

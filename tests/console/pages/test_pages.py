@@ -26,11 +26,11 @@ from lakeloop.releases import decide, read_entries, read_release
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import Reference
+from operations.batch_scoring.records import ScoringRecord, records_folder
 from operations.drift.windows import read_window
 from operations.retraining.record import RetrainRecord
 from operations.retraining.record_table import add_record
 from operations.retraining.request import RetrainRequest
-from operations.score_records import ScoringRecord, records_folder
 from tests.browser import served, watched
 from tests.console.pages.conftest import OLD, SERVES, pages, pushed, record
 from tests.waiting import eventually

@@ -21,7 +21,7 @@ from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from tests.monitoring.conftest import NOBODY, push_card
 from tests.monitoring.request_log import Log
 from tests.monitoring.test_live import shows
-from tests.operations.test_batch_scoring import push_model
+from tests.operations.batch_scoring.test_score import push_model
 from tests.ports import free_port
 from tests.warm_programs import running_server
 

@@ -12,9 +12,9 @@ from lakeloop.atomic_file import write_text
 from lakeloop.contract import ScoreFile
 from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
-from operations.batch_scoring import SCORE_LOCK
+from operations.batch_scoring.records import ScoringRecord, file_path, record_path, scoring_records
+from operations.batch_scoring.score import SCORE_LOCK
 from operations.lineage.score_side import REMOVED
-from operations.score_records import ScoringRecord, file_path, record_path, scoring_records
 
 log = logging.getLogger(__name__)
 

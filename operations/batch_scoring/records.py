@@ -17,7 +17,7 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.use_case import UseCase
-from operations.scoring_progress import Wanted, condition_of
+from operations.batch_scoring.progress import Wanted, condition_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,8 +15,8 @@ from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase
-from operations.score_records import finish, scoring_records
-from operations.scoring_progress import Wanted, how_far
+from operations.batch_scoring.progress import Wanted, how_far
+from operations.batch_scoring.records import finish, scoring_records
 from tests.use_case_copies import USE_CASES
 
 REASONS = ("ok", "out of range: x is 9, the model answers 1 to below 9", "out of range: x is 8, …")

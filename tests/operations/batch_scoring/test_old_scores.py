@@ -10,12 +10,12 @@ from lakehouse.storage.layout import SCORES
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError
 from lakeloop.use_case import UseCase
-from operations.batch_scoring import SCORE_LOCK, _note
+from operations.batch_scoring.old_scores import not_current, remove_old_scores
+from operations.batch_scoring.progress import Wanted, how_far
+from operations.batch_scoring.records import ScoringRecord, finish, record_path, scoring_records
+from operations.batch_scoring.score import SCORE_LOCK, _note
 from operations.lineage.score_side import _scorings
-from operations.old_scores import not_current, remove_old_scores
-from operations.score_records import ScoringRecord, finish, record_path, scoring_records
-from operations.scoring_progress import Wanted, how_far
-from tests.operations.test_score_records import case_of, write
+from tests.operations.batch_scoring.test_records import case_of, write
 
 NOW = datetime.now(UTC)
 

@@ -25,13 +25,13 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import Prediction, load_rules, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import UseCase, open_use_case
-from operations.batch_scoring import _named, _numbered, _parts, _take_over, score
+from operations.batch_scoring.old_scores import remove_old_scores
+from operations.batch_scoring.progress import ScoreReport, score_wanted
+from operations.batch_scoring.records import finish, record_path
+from operations.batch_scoring.score import _named, _numbered, _parts, _take_over, score
 from operations.lineage.graph import LineageDraft
 from operations.lineage.score_side import add_scores_of
 from operations.lineage.trace import trace_table
-from operations.old_scores import remove_old_scores
-from operations.score_records import finish, record_path
-from operations.scoring_progress import ScoreReport, score_wanted
 from tests.lakes import OwnLake, own_lake
 from tests.waiting import eventually
 

@@ -1,4 +1,4 @@
-"""Batch scoring: a pushed model over a version of a table, part by part into gold/scores, on Spark's executors.
+"""Scores a version of a table with a pushed model, part by part into gold/scores, on Spark's executors.
 
 A scoring is one pass of a model over one version of a table with the same switched off from its first row to its last.
 All that it needs to go on after a kill stands in gold/scores itself: a row that is there is not asked again.
@@ -22,8 +22,8 @@ from lakehouse.storage.merge import append
 from lakehouse.storage.schema import add_columns, create_table, quoted
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
+from operations.batch_scoring.progress import ScoreReport, Wanted, how_far, off_now, report_of, words_of
 from operations.scoring import ANSWER, Scorer, scorer_of
-from operations.scoring_progress import ScoreReport, Wanted, how_far, off_now, report_of, words_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
