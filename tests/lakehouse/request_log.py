@@ -14,16 +14,21 @@ FEATURES = {
 }  # fmt: skip
 
 
-def record(request_id: str, key: str | None = None, features: dict[str, Any] | None = None, **changes: Any) -> str:
-    """One line; `changes` replace fields of the record, unchecked."""
+def line(request_id: str, key: str | None, features: dict[str, Any], **answer: Any) -> str:
+    """One line of an answer by model 7; `answer` is what it said, and replaces any other field."""
     values = {
         "request_id": request_id, "key": key, "at": "2023-03-05T10:00:00+00:00",
-        "answered_at": "2026-01-01T00:00:01.5+00:00", "features": FEATURES | (features or {}), "prediction": "low",
-        "class_id": 2, "probabilities": [0.1, 0.2, 0.7], "predictor_type": "model", "reason": "ok",
+        "answered_at": "2026-01-01T00:00:01.5+00:00", "features": features, "predictor_type": "model", "reason": "ok",
         "model_version": "7", "latency_ms": 1.25,
     }  # fmt: skip
-    RequestRecord.model_validate(values)
-    return json.dumps(values | changes) + "\n"
+    return json.dumps(values | answer) + "\n"
+
+
+def record(request_id: str, key: str | None = None, features: dict[str, Any] | None = None, **changes: Any) -> str:
+    """One line; `changes` replace fields of the record, unchecked."""
+    asked, answer = FEATURES | (features or {}), {"prediction": "low", "class_id": 2, "probabilities": [0.1, 0.2, 0.7]}
+    RequestRecord.model_validate_json(line(request_id, key, asked, **answer))
+    return line(request_id, key, asked, **answer | changes)
 
 
 def by_rules(request_id: str, key: str | None = None, **changes: Any) -> str:

@@ -1,7 +1,6 @@
 """A label that is a number: gold has it as it is, a period's summary its quantiles, and exports bring it unchanged."""
 
-import json
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,8 +18,13 @@ from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from operations.delivery import generate
 from operations.evaluation import exported_rows
-from tests.lakehouse.request_log import log_file
+from tests.lakehouse.request_log import line, log_file
 from tests.lakes import OwnLake, own_lake
+
+request = partial(
+    line, at="2024-01-05T10:00:00+00:00",
+    features={"hour": 12, "temperature": 10.5, "sky": "clear", "workday": 1},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +103,3 @@ def test_answered_numbers_come_into_the_lake_and_are_held_against_their_truth(re
     assert seven["estimated_mean_absolute_error"] == pytest.approx(expected)
     assert seven["estimate_error"] == pytest.approx(expected - 5.0)
     assert seven["estimate_standard_error"] == pytest.approx((0.3**2 + 2.0**2 / 2) ** 0.5)
-
-
-def request(request_id: str, key: str | None, **answer: Any) -> str:
-    """A line of the request log as the gateway writes it for numbers."""
-    asked = {"hour": 12, "temperature": 10.5, "sky": "clear", "workday": 1}
-    values = {
-        "request_id": request_id, "key": key, "at": "2024-01-05T10:00:00+00:00",
-        "answered_at": "2026-01-01T00:00:01.5+00:00", "features": asked, "predictor_type": "model", "reason": "ok",
-        "model_version": "7", "latency_ms": 1.25,
-    } | answer  # fmt: skip
-    return json.dumps(values) + "\n"

@@ -1,6 +1,6 @@
 """Several labels a row: gold has their set by number and names, exports the number, and answers are held against it."""
 
-import json
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,10 +14,15 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from operations.delivery import generate
-from tests.lakehouse.request_log import log_file
+from tests.lakehouse.request_log import line, log_file
 from tests.lakes import OwnLake, own_lake
 
 pytestmark = pytest.mark.long
+
+request = partial(
+    line, at="2024-01-05T10:00:00+00:00",
+    features={"channel": "web", "plan": "basic", "amounts": 1, "failures": 0, "words": 40},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +99,3 @@ def test_answered_sets_come_into_the_lake_and_are_held_against_their_truth(ticke
     rows = tickets.rows("gold/performance").set_index("model_version")
     assert (rows.loc["7", "with_truth"], rows.loc["7", "accuracy"]) == (2, 0.5), "exactly the right labels"
     assert rows.loc["", ["answered", "rules", "with_truth", "correct"]].tolist() == [1, 1, 1, 1]
-
-
-def request(request_id: str, key: str | None, **answer: Any) -> str:
-    """A line of the request log as the gateway writes it for several labels."""
-    asked = {"channel": "web", "plan": "basic", "amounts": 1, "failures": 0, "words": 40}
-    values = {
-        "request_id": request_id, "key": key, "at": "2024-01-05T10:00:00+00:00",
-        "answered_at": "2026-01-01T00:00:01.5+00:00", "features": asked, "predictor_type": "model", "reason": "ok",
-        "model_version": "7", "latency_ms": 1.25,
-    } | answer  # fmt: skip
-    return json.dumps(values) + "\n"
