@@ -14,7 +14,7 @@ from lakeloop.frozen_model import FrozenModel
 from monitoring.drift.distances import is_drift, score
 
 LEAST = 100
-"""Of fewer rows a share or a percentile tells little: they are judged when their stage is over."""
+"""Of fewer rows a share or a percentile tells little: they are checked when their stage is over."""
 _STEP = 1.05
 """Latencies are counted in classes that grow by a twentieth."""
 
@@ -97,7 +97,7 @@ class Verdict(NamedTuple):
     why: str
 
 
-def judge(contract: Contract, counted: Counted, seconds: float) -> Verdict:
+def verdict_on(contract: Contract, counted: Counted, seconds: float) -> Verdict:
     """What follows from what was counted, so many seconds after its stage began."""
     plan = contract.release
     if plan is None:

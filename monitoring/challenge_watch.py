@@ -23,7 +23,7 @@ from lakeloop.pushed_models import ENDED, version_states
 from lakeloop.release_state import Action, Release
 from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
-from monitoring.challenge_rules import Counted, Verdict, counted_on, judge
+from monitoring.challenge_rules import Counted, Verdict, counted_on, verdict_on
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class ChallengeWatch:
             watched.counted = counted_on(watched.counted, records, dict(watched.tail.position), self._use_case.contract)
             self._keep(watched.counted)
         seconds = (datetime.now(UTC) - datetime.fromisoformat(release.since)).total_seconds()
-        verdict = self._unless_loadable(release.challenger, seconds) or judge(
+        verdict = self._unless_loadable(release.challenger, seconds) or verdict_on(
             self._use_case.contract, watched.counted, seconds
         )
         if verdict.action != "wait":

@@ -7,7 +7,7 @@ import pytest
 
 from lakeloop.challenger_log import ChallengerRecord, LoggedAnswer
 from lakeloop.contract import Contract, ReleasePlan
-from monitoring.challenge_rules import LEAST, Counted, Verdict, counted_on, judge
+from monitoring.challenge_rules import LEAST, Counted, Verdict, counted_on, verdict_on
 
 BEGUN = Counted(number=1, challenger="2", stage="shadow")
 SHADOW = {"shadow": "200 requests", "canary": {"share": "5 %", "lasts": "1 h"}}
@@ -33,28 +33,30 @@ def failed(count: int, **changes: Any) -> list[ChallengerRecord]:
     return records(count, challenger_answer=None, error="no answer within 250 ms", latency_ms=250.0, **changes)
 
 
-def judged(contract: Contract, found: list[ChallengerRecord], seconds: float = 10.0, begun: Counted = BEGUN) -> Verdict:
-    return judge(contract, counted_on(begun, found, {}, contract), seconds)
+def followed(
+    contract: Contract, found: list[ChallengerRecord], seconds: float = 10.0, begun: Counted = BEGUN
+) -> Verdict:
+    return verdict_on(contract, counted_on(begun, found, {}, contract), seconds)
 
 
 def test_a_shadow_passes_after_its_answers_and_a_canary_after_its_time(contract: Contract) -> None:
     contract = with_plan(contract, **SHADOW)
-    assert judged(contract, records(199)).action == "wait"
-    verdict = judged(contract, records(199) + failed(1) + records(1))
+    assert followed(contract, records(199)).action == "wait"
+    verdict = followed(contract, records(199) + failed(1) + records(1))
     assert verdict.action == "canary"
     assert verdict.why == "200 answers in the shadow, 1 error, 100 % of 200 as the champion's, 99 of 100 within 5 ms"
     canary = BEGUN.model_copy(update={"stage": "canary"})
     own = records(3, stage="canary", champion_answer=None)
-    assert judged(contract, own, 3599.0, canary).action == "wait"
-    assert judged(contract, records(500), 3600.0, canary).action == "wait", "none of its own yet"
-    assert judged(contract, own, 3600.0, canary).action == "promote"
+    assert followed(contract, own, 3599.0, canary).action == "wait"
+    assert followed(contract, records(500), 3600.0, canary).action == "wait", "none of its own yet"
+    assert followed(contract, own, 3600.0, canary).action == "promote"
 
 
 def test_a_stage_that_the_contract_does_not_have_is_passed_at_once(contract: Contract) -> None:
-    assert judged(with_plan(contract, shadow="10 requests"), records(10)).action == "promote"
-    assert judged(with_plan(contract, canary="5 %"), []) == Verdict("canary", "the contract has no shadow")
+    assert followed(with_plan(contract, shadow="10 requests"), records(10)).action == "promote"
+    assert followed(with_plan(contract, canary="5 %"), []) == Verdict("canary", "the contract has no shadow")
     canary = BEGUN.model_copy(update={"stage": "canary"})  # which somebody took out of the contract meanwhile
-    assert judged(with_plan(contract, shadow="10 requests"), [], begun=canary).why == "the contract has no canary"
+    assert followed(with_plan(contract, shadow="10 requests"), [], begun=canary).why == "the contract has no canary"
 
 
 @pytest.mark.parametrize(
@@ -80,17 +82,17 @@ def test_a_stage_that_the_contract_does_not_have_is_passed_at_once(contract: Con
 )
 def test_a_broken_bound_aborts(contract: Contract, bounds: dict[str, Any], found: Any, why: str) -> None:
     contract = with_plan(contract, **SHADOW, abort_if=bounds)
-    verdict = judged(contract, found)
+    verdict = followed(contract, found)
     assert verdict.action == "abort"
     assert re.match(why, verdict.why), verdict.why
-    assert judged(contract, found[1:]).action == "wait", "too few to tell"
+    assert followed(contract, found[1:]).action == "wait", "too few to tell"
 
 
 def test_few_answers_are_judged_when_the_stage_is_over(contract: Contract) -> None:
     contract = with_plan(contract, shadow="1 h")
-    assert judged(contract, failed(3), 3599.0).action == "wait"
-    assert judged(contract, failed(3), 3600.0).action == "abort"
-    assert judged(contract, [], 7200.0).action == "wait", "nobody has asked"
+    assert followed(contract, failed(3), 3599.0).action == "wait"
+    assert followed(contract, failed(3), 3600.0).action == "abort"
+    assert followed(contract, [], 7200.0).action == "wait", "nobody has asked"
 
 
 def test_numbers_agree_within_what_the_contract_says(contract: Contract) -> None:
@@ -98,13 +100,13 @@ def test_numbers_agree_within_what_the_contract_says(contract: Contract) -> None
     contract = with_plan(contract, shadow="100 requests", abort_if=bound)
     near = records(100, champion_answer=answer(10.0), challenger_answer=answer(12.0))
     far = records(100, champion_answer=answer(10.0), challenger_answer=answer(12.5))
-    assert (judged(contract, near).action, judged(contract, far).action) == ("promote", "abort")
+    assert (followed(contract, near).action, followed(contract, far).action) == ("promote", "abort")
 
 
 def test_a_challenger_that_fits_not_and_a_contract_without_a_release_abort(contract: Contract) -> None:
     misfit = records(1, champion_answer=None, challenger_answer=None, error="it answers others", misfit=True)
-    assert judged(with_plan(contract, **SHADOW), misfit) == Verdict("abort", "it answers others")
-    assert judged(contract, records(1)).action == "abort"
+    assert followed(with_plan(contract, **SHADOW), misfit) == Verdict("abort", "it answers others")
+    assert followed(contract, records(1)).action == "abort"
 
 
 def test_counts_survive_being_written_down(contract: Contract) -> None:
@@ -112,4 +114,4 @@ def test_counts_survive_being_written_down(contract: Contract) -> None:
     half = counted_on(BEGUN, records(100), {"writer": (1, 10)}, contract)
     kept = Counted.model_validate_json(half.model_dump_json())
     assert kept == half
-    assert judged(contract, records(100), begun=kept) == judged(contract, records(200))
+    assert followed(contract, records(100), begun=kept) == followed(contract, records(200))
