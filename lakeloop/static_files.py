@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from lakeloop.kept_content import kept_content
 
 SECONDS = 3600
 
@@ -13,8 +15,8 @@ def add_static_files(router: APIRouter, prefix: str, files: Mapping[str, tuple[P
     """GET `prefix`/NAME for each of the files, name -> (path, media type); another name is 404 and told the others."""
 
     @router.get(f"{prefix}/{{name}}")
-    def static(name: str) -> FileResponse:
+    def static(name: str, request: Request) -> Response:
         if name not in files:
             raise HTTPException(404, f"there is no {name} here; there are {', '.join(files)}")
         path, kind = files[name]
-        return FileResponse(path, media_type=kind, headers={"cache-control": f"max-age={SECONDS}"})
+        return kept_content(request, path.read_bytes(), kind, f"max-age={SECONDS}")
