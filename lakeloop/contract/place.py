@@ -36,7 +36,9 @@ class Place(Section):
     in which the property `key` (by default the column's name) equals it and `name` is what people call it. Or
     `longitude` and `latitude` (degrees, WGS 84) are columns, and a place is a cell of a grid, `cell` degrees wide.
 
-    `by`: a column that splits a place's rows, chosen on the map. `index`: a number of the contract's own.
+    `by`: a column that splits a place's rows, chosen on the map. `total`: its value whose rows are all others together;
+    shown first, and never added to them. `by_names`: what people call its values. `index`: a number of the contract's
+    own. `credit`: who made shapes and rows, as it stands beneath the map.
     """
 
     column: Name | None = None
@@ -47,7 +49,10 @@ class Place(Section):
     latitude: Name | None = None
     cell: Annotated[float, Field(gt=0, le=10)] | None = None
     by: Name | None = None
+    total: Text | None = unless(None)
+    by_names: dict[Text, Text] = unless({})
     index: PlaceIndex | None = unless(None)
+    credit: Text | None = unless(None)
 
     @model_validator(mode="after")
     def _is_a_shape_or_a_cell(self) -> Self:
@@ -60,6 +65,8 @@ class Place(Section):
             raise mistake(f"{needed} are needed together; one is missing")
         if self.shapes is None and (self.key is not None or self.name is not None):
             raise mistake("`key` and `name` are of a file of shapes, and cells have none; leave them out")
+        if self.by is None and (self.total is not None or self.by_names):
+            raise mistake("`total` and `by_names` are of the values of `by`, and there is none; leave them out")
         return self
 
     @property

@@ -59,7 +59,18 @@ def place_checks(raw: dict[str, Any], base: str) -> Found:
             yield from _kind(raw, word, name)
     if text_at(raw, "place", "by") in [text_at(raw, "place", word) for word in LOCATED] and text_at(raw, "place", "by"):
         yield ("place", "by"), "splits the rows of a place by where they are; take another column, or leave it out"
+    yield from _values(raw)
     yield from _formula(raw)
+
+
+def _values(raw: dict[str, Any]) -> Found:
+    """Values of `by` that its feature does not list."""
+    by, total = text_at(raw, "place", "by"), text_at(raw, "place", "total")
+    listed = names_at(raw, "features", by, "values")
+    said = [("total", total), *(("by_names", one) for one in names_at(raw, "place", "by_names"))]
+    for word, value in said if text_at(raw, "features", by, "role") == "categorical" else ():
+        if listed and value and value not in listed:
+            yield ("place", word), f"`{value}` is no value of `{by}`; {meant(value, listed, 'it has')}"
 
 
 def _kind(raw: dict[str, Any], word: str, name: str) -> Found:

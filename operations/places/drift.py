@@ -10,7 +10,7 @@ from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
 from monitoring.drift.compared_values import category_texts, compared_columns
 from monitoring.drift.distances import is_drift, score
-from operations.places.rows import BY, PERIOD, PLACE, delivered_rows
+from operations.places.rows import PERIOD, PLACE, chosen, delivered_rows
 
 FEWEST_ROWS = 30
 """Of a place, on either side: fewer differ by chance alone."""
@@ -27,7 +27,7 @@ def drift_of_places(use_case: UseCase, place: Place, period: str, by: str = "") 
     rows = delivered_rows(use_case, place, list(contract.features))
     if rows is None:
         raise NotFoundError("no row has a place yet")
-    rows = rows[rows[BY] == by] if by else rows
+    rows = rows[chosen(place, rows, by)]
     known = {name for name in rows[PERIOD].unique()
              if periods is None or periods[0] <= contract.period_number(name) <= periods[1]}  # fmt: skip
     before, now = rows[rows[PERIOD].isin(known)], rows[rows[PERIOD] == period]

@@ -66,6 +66,13 @@ def delivered_rows(use_case: UseCase, place: Place, wanted: Sequence[str] = ()) 
     return pd.concat(parts, ignore_index=True) if parts else None
 
 
+def chosen(place: Place, frame: pd.DataFrame, by: str) -> pd.Series:
+    """Which rows of a located frame are of `by`; '' is all, without the total, which are the others once more."""
+    if by:
+        return frame[BY] == by
+    return frame[BY] != place.total if place.total else pd.Series(True, frame.index)
+
+
 def truths(use_case: UseCase, wanted: Sequence[str]) -> pd.DataFrame | None:
     """Key and some columns of gold/training; None while there is no such table."""
     return read_lake_table(use_case, TRAINING, [use_case.contract.key.column, *wanted])

@@ -35,11 +35,12 @@ from operations.places.rows import (
     PERIOD,
     PLACE,
     answers,
+    chosen,
     delivered_rows,
     truths,
     versions_of,
 )
-from operations.places.shapes import Shapes, cells_of, read_shapes
+from operations.places.shapes import Shapes, cells_of, read_shapes, shapes_file
 
 MOST_PERIODS, MOST_CELLS = 60, 2000
 SUM, COUNT, VALUE = "sum", "rows", "value"
@@ -82,14 +83,25 @@ class PlaceTables:
         self._use_case, self._place = use_case, place
         self.measures = measures_of(use_case.contract)
         self._known, self._lock = _Known(), threading.Lock()
+        self._shapes: tuple[tuple[int, int], Shapes] | None = None
 
     def shapes(self) -> Shapes:
         """The places that can be drawn; raises NotFoundError or WrongUseError where the file cannot be used."""
         if self._place.has_shapes:
-            return read_shapes(self._use_case, self._place)
+            return self._file_shapes()
         with self._lock:
             known = self._fresh()
             return self._cells(known)
+
+    def _file_shapes(self) -> Shapes:
+        """Those of the file, kept until it is written anew."""
+        about = shapes_file(self._use_case, self._place).stat()
+        state = (about.st_mtime_ns, about.st_size)
+        known, shapes = self._shapes or (None, None)
+        if shapes is None or known != state:
+            shapes = read_shapes(self._use_case, self._place)
+            self._shapes = (state, shapes)
+        return shapes
 
     def choices(self) -> tuple[list[str], list[str]]:
         """(periods that have rows, the oldest first; values that a place's rows are split by)."""
@@ -106,14 +118,16 @@ class PlaceTables:
             rows = self._rows(self._fresh())
         return [] if rows is None else sorted(set(map(str, rows[PLACE].unique())) - set(shapes.names))
 
-    def of(self, name: str, by: str = "", period: str = "") -> PlaceValues:
-        """Values of a measure, of the rows split by `by` ('': all). `period`: of drift, which is counted for one.
+    def of(self, name: str, by: str | None = None, period: str = "") -> PlaceValues:
+        """Values of a measure, of the rows split by `by`: '' for all of them but the contract's total, None for that
+        total or, without one, all. `period`: of drift, which is counted for one.
 
         Raises:
             WrongUseError: there is no such measure; the text names what there is.
         """
         if name not in self.measures:
             raise WrongUseError(f"{name!r} is nothing that places have; there are: {', '.join(self.measures)}")
+        by = self._place.total or "" if by is None else by
         with self._lock:
             return self._values(self._fresh(), self.measures[name], by, period)
 
@@ -140,7 +154,7 @@ class PlaceTables:
             counted = self._numbers(known, name).dropna(subset=VALUE).groupby([PLACE, BY, PERIOD], observed=True)[VALUE]
             known.totals[name] = counted.agg(["sum", "count"]).set_axis([SUM, COUNT], axis=1).reset_index()
         found = known.totals[name]
-        both = (found[found[BY] == by] if by else found).groupby([PLACE, PERIOD])[[SUM, COUNT]].sum()
+        both = found[chosen(self._place, found, by)].groupby([PLACE, PERIOD])[[SUM, COUNT]].sum()
         places = sorted(map(str, both.index.get_level_values(0).unique()))
         if not self._place.has_shapes:
             places = [one for one in places if one in self._cells(known).names]
@@ -234,6 +248,7 @@ class PlaceTables:
         return PlaceValues(measure, values, rows.reindex_like(values), 0.0, max(1.0, len(words) - 1.0), words)
 
     def _drift(self, known: _Known, measure: Measure, by: str, period: str, periods: list[str]) -> PlaceValues:
+        by = "" if by == self._place.total else by  # a total is a row a period; how it moved, its parts tell
         if (period, by) not in known.drift:
             known.drift[period, by] = drift_of_places(self._use_case, self._place, period, by)
         shares = known.drift[period, by]

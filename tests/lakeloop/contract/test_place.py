@@ -69,6 +69,12 @@ def test_a_feature_is_a_place_without_another_column(tmp_path: Path) -> None:
         ("{column: price, shapes: a.json}", "`price` is numeric, and a place is a category"),
         ("{column: room, shapes: a.json, by: nights}", "`nights` is numeric, and rows are split by a category"),
         ("{column: room, shapes: a.json, by: room}", "splits the rows of a place by where they are"),
+        ("{column: room, shapes: a.json, total: all}", "are of the values of `by`, and there is none"),
+        (
+            "{column: town, shapes: a.json, by: room, total: sweet}",
+            "`sweet` is no value of `room`; did you mean `suite`?",
+        ),
+        ("{column: town, shapes: a.json, by: room, by_names: {attic: a}}", "`attic` is no value of `room`; it has "),
         ("{longitude: room, latitude: nights, cell: 1}", "`room` is categorical, and a longitude is a number"),
         (INDEXED.format("price +"), "cannot be read"),
         (INDEXED.format("price > 3"), "gives a condition"),

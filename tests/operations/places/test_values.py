@@ -60,6 +60,17 @@ def test_means_are_of_the_rows_of_a_place_and_period_and_of_what_they_are_split_
     assert rye.values["2018"].isna().all(), "its truth has not come"
 
 
+def test_a_total_is_shown_first_and_never_added_to_the_others(harvests: UseCase, drawn: pd.DataFrame) -> None:
+    assert harvests.contract.place is not None
+    place = harvests.contract.place.model_copy(update={"total": "wheat"})
+    tables = PlaceTables(harvests, place)
+    total, others = drawn["crop"] == "wheat", drawn["crop"] != "wheat"
+    for found, which in ((tables.of("mean.rain"), total), (tables.of("mean.rain", ""), others)):
+        wanted = drawn[which].pivot_table(index="district", columns="year", values="rain")
+        pd.testing.assert_frame_equal(found.values, wanted, check_names=False)
+    assert (tables.of("rows", "").values == 3).all().all() and (tables.of("rows", "rye").values == 1).all().all()
+
+
 def test_shares_answers_and_errors_are_counted_of_rows_that_have_them(tables: PlaceTables, drawn: pd.DataFrame) -> None:
     good = (drawn["tonnes"] > 6.5).groupby([drawn["district"], drawn["year"]]).mean().unstack()
     np.testing.assert_allclose(tables.of("share.good").values[NAMES[:3]], good[NAMES[:3]])
