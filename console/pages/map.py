@@ -1,11 +1,13 @@
 """The map's page: what it can show as the page has it, and the numbers that it asks for."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lakeloop.contract import Place
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
 from operations.places.values import PlaceTables, PlaceValues
@@ -34,11 +36,24 @@ def map_page(use_case: UseCase, tables: PlaceTables) -> dict[str, Any]:
     measures = list(tables.measures.values())
     info = {
         "shapes": f"map/shapes.json?{sha256[:16]}" if names else "", "names": names, "periods": periods,
-        "period": contract.period, "by": by, "byName": (place.by or "").replace("_", " "),
+        "period": contract.period, "by": by_choices(place, by), "byName": (place.by or "").replace("_", " "),
         "measures": [{"name": one.name, "title": one.title, "group": one.group} for one in measures],
         "classes": list(contract.label.class_names), "truth": contract.label.truth_is_number,
     }  # fmt: skip
     return {"info": info, "place": place, "problems": problems, "without": without, "measures": measures}
+
+
+def by_choices(place: Place, values: Sequence[str]) -> list[dict[str, str]]:
+    """What can be chosen of a place's rows, first what is shown at first: the contract's total, or all rows. [] where
+    rows are not split.
+    """
+    if not values:
+        return []
+    word, total = (place.by or "").replace("_", " "), place.total
+    whole = [{"value": total, "name": place.by_names.get(total, "all together")}] if total else []
+    every = {"value": "", "name": f"every {word}, each the same" if total else "all"}
+    named = [{"value": one, "name": place.by_names.get(one, one)} for one in values if one != total]
+    return [*whole, every, *sorted(named, key=lambda one: one["name"])]
 
 
 def values_json(found: PlaceValues) -> str:

@@ -26,6 +26,7 @@ from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
 from console.report.model_card_page import card_markdown, card_of, card_values
 from lakeloop.exceptions import BusyError, LakeloopError, NotAllowedError, NotFoundError, WrongUseError
+from lakeloop.kept_content import kept_content
 from lakeloop.model_folders import pushed_at
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
@@ -108,21 +109,22 @@ def pages_router(use_case: UseCase, present: Present, place: PagePlace = ALONE) 
             return html("map.html", **map_page(use_case, places))
 
         @router.get("/map/values")
-        def values(of: str, by: str = "", period: str = "") -> Response:
+        def values(request: Request, of: str, by: str | None = None, period: str = "") -> Response:
             try:
-                return Response(values_json(places.of(of, by, period)), media_type="application/json")
+                content = values_json(places.of(of, by, period)).encode()
             except WrongUseError as problem:
                 return PlainTextResponse(str(problem), 404)
+            return kept_content(request, content, "application/json", "no-cache")
 
         @router.get("/map/shapes.json")
-        def shapes() -> Response:
+        def shapes(request: Request) -> Response:
             """What its address ends with is of the file, so a browser need not ask again."""
             try:
                 found = places.shapes()
             except LakeloopError as problem:
                 return PlainTextResponse(str(problem), 404)
-            kept = {"cache-control": "private, max-age=86400"}
-            return Response(found.geojson, media_type="application/geo+json", headers=kept)
+            kept = "private, max-age=31536000, immutable"
+            return kept_content(request, found.geojson.encode(), "application/geo+json", kept)
 
     @router.get("/clusters")
     def clusters() -> HTMLResponse:

@@ -23,6 +23,8 @@ STATIC = {
     "site.js": (HERE / "static" / "site.js", "text/javascript"),
     "map.css": (HERE / "static" / "map.css", "text/css"),
     "map.js": (HERE / "static" / "map.js", "text/javascript"),
+    "map_colours.js": (HERE / "static" / "map_colours.js", "text/javascript"),
+    "shape_map.js": (HERE / "static" / "shape_map.js", "text/javascript"),
     "lineage.css": (REPORT / "lineage.css", "text/css"),
     "lineage.js": (REPORT / "lineage.js", "text/javascript"),
     "plotly.min.js": (PLOTLY, "text/javascript"),

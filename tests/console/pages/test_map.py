@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
 
+from console.pages.map import by_choices
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
@@ -42,6 +43,24 @@ def test_the_page_is_small_and_says_what_the_index_is(harvests: UseCase) -> None
         assert wrong.status_code == 404 and "there are: index, truth" in wrong.text
 
 
+def test_a_browser_keeps_the_shapes_and_asks_whether_values_changed(harvests: UseCase) -> None:
+    with TestClient(pages(harvests.settings, harvests.contract)) as client:
+        for address, kept in (("/map/shapes.json", "immutable"), ("/map/values?of=rows", "no-cache")):
+            first = client.get(address)
+            assert first.headers["content-encoding"] == "gzip" and kept in first.headers["cache-control"]
+            assert client.get(address, headers={"if-none-match": first.headers["etag"]}).status_code == 304
+
+
+def test_the_total_of_a_category_is_its_first_choice_and_values_have_names(harvests: UseCase) -> None:
+    place = harvests.contract.place
+    assert place is not None
+    assert by_choices(place, ["oats", "rye"])[0] == {"value": "", "name": "all"} and by_choices(place, []) == []
+    named = place.model_copy(update={"total": "all", "by_names": {"rye": "Bread", "all": "Grain"}})
+    assert [one["name"] for one in by_choices(named, ["all", "oats", "rye"])] == [
+        "Grain", "every crop, each the same", "Bread", "oats",
+    ]  # fmt: skip
+
+
 def test_without_a_file_of_shapes_the_page_says_so(tmp_path: Path) -> None:
     use_case = harvests_home(tmp_path, shapes=False)
     with TestClient(pages(use_case.settings, use_case.contract)) as client:
@@ -68,8 +87,8 @@ def drawn(page: Page, what: str) -> None:
 
 
 def touch(page: Page, number: int) -> None:
-    """Click where a place is: what is drawn does not hear it, the map beneath does."""
-    path = page.locator("#map .choroplethlayer path").nth(number)
+    """Click where a place is, wherever the page was scrolled to."""
+    path = page.locator(f'#map [data-place="{place_key(number)}"]')
     path.scroll_into_view_if_needed()
     box = path.bounding_box()
     assert box is not None
@@ -86,7 +105,7 @@ def test_places_are_coloured_and_one_is_looked_at(harvests: UseCase, browser: Br
         drawn(page, "index  2016 value")
         page.get_by_role("button", name="The year after").click()
         drawn(page, "index  2017 value")
-        assert page.locator("#map .choroplethlayer path").count() == PLACES
+        assert page.locator("#map [data-place]").count() == PLACES
         page.get_by_label("Colour").select_option("mean.rain")
         page.get_by_label("Crop").select_option("rye")
         page.get_by_label("change to the year before").check()
@@ -100,6 +119,38 @@ def test_places_are_coloured_and_one_is_looked_at(harvests: UseCase, browser: Br
         assert page.locator("#history .scatterlayer .trace").count() == 1
         assert page.locator("#answers .scatterlayer .trace").count() == 2  # what was true, what the model said
         assert "mm to the year before" in (page.locator("#place-now").text_content() or "")
+
+
+def seen_width(page: Page) -> float:
+    return float((page.locator("#map svg").get_attribute("viewBox") or "").split()[2])
+
+
+@pytest.mark.long
+def test_two_fingers_zoom_and_one_scrolls_the_page_until_then(harvests: UseCase, browser: Browser) -> None:
+    with served(pages(harvests.settings, harvests.contract)) as url, watched(browser) as opened:
+        page = opened(f"{url}/map?of=mean.rain", 390)
+        drawn(page, "mean.rain  2018 value")
+        whole, picture = seen_width(page), page.locator("#map svg")
+        assert picture.evaluate("(one) => getComputedStyle(one).touchAction") == "pan-y"
+        picture.scroll_into_view_if_needed()
+        box = picture.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        fingers = page.context.new_cdp_session(page)
+        for kind, half in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60)):
+            points = [{"x": x - half, "y": y, "id": 1}, {"x": x + half, "y": y, "id": 2}]
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        assert seen_width(page) == pytest.approx(whole / 3, rel=0.1)
+        assert picture.evaluate("(one) => getComputedStyle(one).touchAction") == "none"
+        assert page.locator("#place-name").text_content() == "No place chosen", "two fingers choose nothing"
+        page.get_by_role("button", name="Show all").click()
+        assert seen_width(page) == whole
+        page.locator("#map").focus()
+        page.keyboard.press("+")
+        assert seen_width(page) < whole
+        page.mouse.move(x, y)
+        expect(page.locator(".map-hint")).to_contain_text("mm")
 
 
 @pytest.mark.long
