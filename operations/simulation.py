@@ -1,5 +1,6 @@
 """Plays periods of production: the rows of each are asked through the gateway, and their truth comes when it is due."""
 
+import hashlib
 import json
 import re
 import time
@@ -132,10 +133,10 @@ def _deliver(use_case: UseCase, period: int) -> None:
 
 
 def questions_of(use_case: UseCase, period: int, label: str) -> list[Question]:
-    """A period's rows as requests, at their own times or spread evenly over the period; ids depend on use case, key and
-    label alone."""
+    """A period's rows as requests, at their own times or spread evenly over the period, place by place where rows have
+    one with a shape; ids depend on use case, key and label alone."""
     contract = use_case.contract
-    frame = period_rows(use_case, period)
+    frame = _place_by_place(contract, period_rows(use_case, period))
     times = _times(contract, frame, period)
     keys = frame[contract.key.column]
     rows = request_rows(contract.features, frame)
@@ -148,6 +149,17 @@ def questions_of(use_case: UseCase, period: int, label: str) -> list[Question]:
         )
         for key, row, at in zip(keys, rows, times, strict=True)
     ]
+
+
+def _place_by_place(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with those of a place one after the other, as places report: each with all it has, in an order that
+    neither their names nor the file's give, so that a stretch of them is a sample of all. As they are where they have
+    times of their own, or no place."""
+    column = contract.place.column if contract.place is not None else None
+    if column is None or column not in frame or contract.event_time.dated:
+        return frame
+    order = frame[column].astype(str).map(lambda place: hashlib.sha256(place.encode()).hexdigest())
+    return frame.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
 def _times(contract: Contract, frame: pd.DataFrame, period: int) -> list[datetime]:

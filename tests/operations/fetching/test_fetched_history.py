@@ -1,6 +1,7 @@
 """A use case whose sources are all fetched: what they have of the years that are over is its history."""
 
 import json
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -43,9 +44,22 @@ def test_its_rows_are_those_of_a_folder_of_the_same_files(fetched: tuple[UseCase
     assert history_periods(use_case) == history_periods(beside_contract) == (0, 1, 2)
     for year in range(3):
         pd.testing.assert_frame_equal(history_rows(use_case, year), history_rows(beside_contract, year))
-    assert [one.features for one in questions_of(use_case, 1, "a")] == [
-        one.features for one in questions_of(beside_contract, 1, "a")
-    ]
+    asked, in_files_order = (questions_of(one, 1, "a") for one in (use_case, beside_contract))
+    by_key = {one.key: one.features for one in asked}
+    assert len(asked) == 20 and by_key == {one.key: one.features for one in in_files_order}
+
+
+def test_places_report_one_after_the_other_each_with_all_its_rows(fetched: tuple[UseCase, Archive]) -> None:
+    use_case, _ = fetched
+    place = use_case.contract.place
+    assert place is not None
+    regions = use_case.contract.model_copy(update={"place": place.model_copy(update={"column": "staff"})})
+    by_shop, by_staff = (questions_of(one, 1, "a") for one in (use_case, UseCase(use_case.settings, regions)))
+    shops = [one.key for one in by_shop]
+    assert shops != sorted(shops) and [one.at for one in by_shop] == sorted(one.at for one in by_shop)
+    staff = [one.features["staff"] for one in by_staff]
+    assert len(set(staff)) < len(staff) == 20, "some have as many people, and are taken for one place"
+    assert [count for count, _ in groupby(staff)] == list(dict.fromkeys(staff))
 
 
 def test_nothing_of_it_lands_but_the_shapes_which_are_no_files_of_a_source(fetched: tuple[UseCase, Archive]) -> None:
