@@ -23,7 +23,7 @@ from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.evaluation.naive import naive_answers, persistence_answers
 from tfx_pipeline.evaluation.number_metrics import constant_numbers
-from tfx_pipeline.runs.run_record import RunRecord, save_run
+from tfx_pipeline.runs.run_record import RunRecord
 from tfx_pipeline.training.calibration_rows import which_calibrate
 from tfx_pipeline.training.decision_threshold import choose_threshold
 
@@ -51,19 +51,9 @@ def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
     return task.without_model(frame, frame) | task.persistence(frame, frame) | task.rules(frame)
 
 
-def run_baselines(use_case: UseCase, run: RunRecord, known: RunRecord | None = None) -> RunRecord:
-    """The run with its model's baselines, which go on its record; as it is before the gate has checked it.
-
-    `known`: another run on the same export, which may have them.
-    """
-    if run.gate is None or run.baselines:
-        return run
-    if known is not None and known.baselines:
-        found = SplitBaselines(known.baselines, known.baselines_decided)
-    else:
-        found = split_baselines(use_case, Path(run.parameters.manifest))
-    of_run = {"baselines": dict(found.shown), "baselines_decided": dict(found.decided)}
-    return save_run(use_case, run.model_copy(update=of_run))
+def persistence_score(use_case: UseCase, train: pd.DataFrame, rows: pd.DataFrame) -> float | None:
+    """The score of what rows have now; None where no feature says it."""
+    return _task(use_case).persistence(train, rows).get(PERSISTENCE)
 
 
 @dataclass(frozen=True)

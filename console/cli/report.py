@@ -35,13 +35,13 @@ from operations.baselines import (
     RULES,
     baselines,
     beside_words,
-    run_baselines,
 )
 from operations.evaluation import exported_rows, generated_rows
 from operations.explained_models import explain_pushed
 from operations.fetching.fetched_history import is_to_be_fetched
 from operations.period_rows import played_periods
 from operations.permutation_importance import run_importance
+from operations.recorded_baselines import run_baselines
 from serving.model_server.process import running_server
 from tfx_pipeline.data_checks.statistics import read_statistics
 from tfx_pipeline.evaluation.validate import open_model, validate_opened

@@ -17,10 +17,11 @@ from lakeloop.exceptions import GateRefusedError, OwnCodeError
 from lakeloop.git import git_commit
 from lakeloop.releases import read_release
 from lakeloop.use_case import UseCase
-from operations.baselines import beside_words, run_baselines
+from operations.baselines import beside_words
 from operations.comparison import TRIGGER, Variant, check_variants, compare_variants, read_variant
 from operations.explained_models import explain_pushed
 from operations.permutation_importance import importance_words, run_importance
+from operations.recorded_baselines import run_baselines
 from operations.split_check import run_split_check, split_words
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord

@@ -220,6 +220,8 @@ def score_by_slice(evaluation: Evaluation) -> go.Figure:
     curves: list[tuple[str, list[float | None], str]] = [("this model", [s.score for s in evaluation.slices], BLUE)]
     if any(one.champion_score is not None for one in evaluation.slices):
         curves.append(("champion", [one.champion_score for one in evaluation.slices], GREY))
+    if any(one.persistence_score is not None for one in evaluation.slices):
+        curves.append(("what the rows have now", [one.persistence_score for one in evaluation.slices], ORANGE))
     for name, values, colour in curves:
         figure.add_trace(go.Bar(y=names, x=values, name=name, marker_color=colour, orientation="h"))
     for bound in (evaluation.above, evaluation.below):

@@ -11,7 +11,7 @@ from operations.model_card.facts import CardFacts
 from operations.split_check import split_words
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.evaluation.gate import GateReport
-from tfx_pipeline.runs.run_record import RunRecord
+from tfx_pipeline.runs.run_record import Evaluation, RunRecord
 
 GONE = "Nothing of it can be read any more."
 UNSAID = "The contract says nothing of it (`model_card.{}`): whoever answers for the use case should."
@@ -186,18 +186,8 @@ def _analyses(run: RunRecord) -> Iterator[CardPart]:
             ("value", "with 95 %"),
         )  # fmt: skip
     if run.evaluation is not None:
-        of = run.evaluation.shown
-        yield f"{of.capitalize()} on the eval rows, by group:"
-        yield CardTable(
-            ("group", "rows", of, "with 95 %", "champion before it"),
-            tuple(
-                (f"{one.feature} = {one.value}" if one.feature else "all rows", f"{one.rows:,}", f"{one.score:.4f}",
-                 _ends(wilson_interval(one.score, one.rows) if one.rows and of == "accuracy" else None),
-                 "" if one.champion_score is None else f"{one.champion_score:.4f}")
-                for one in run.evaluation.slices
-            ),
-            ("rows", of, "with 95 %", "champion before it"),
-        )  # fmt: skip
+        yield f"{run.evaluation.shown.capitalize()} on the eval rows, by group:"
+        yield _by_group(run.evaluation)
     if run.baselines and run.gate is not None:
         own, of = run.gate.by_set["eval"], run.gate.shown
         yield f"Beside what a model has to beat, on the same eval rows (its own {of} is {own:.4f}):"
@@ -208,6 +198,23 @@ def _analyses(run: RunRecord) -> Iterator[CardPart]:
         yield _beside(decides, run.baselines_decided, run.gate.decided_better_than)
     yield from _looks_at(run)
     yield from _contributes(run)
+
+
+def _by_group(evaluation: Evaluation) -> CardTable:
+    """The slices; beside them what the rows have now, where a feature says it, and the champion."""
+    of, beaten = evaluation.shown, any(one.persistence_score is not None for one in evaluation.slices)
+    header = ("group", "rows", of, "with 95 %", *(["what they have now"] if beaten else []), "champion before it")
+    rows = (
+        (f"{one.feature} = {one.value}" if one.feature else "all rows", f"{one.rows:,}", f"{one.score:.4f}",
+         _ends(wilson_interval(one.score, one.rows) if one.rows and of == "accuracy" else None),
+         *([_score(one.persistence_score)] if beaten else []), _score(one.champion_score))
+        for one in evaluation.slices
+    )  # fmt: skip
+    return CardTable(header, tuple(rows), header[1:])
+
+
+def _score(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _beside(of: str, found: Mapping[str, float], better_than: Callable[[float], float]) -> CardTable:

@@ -7,8 +7,8 @@ from lakeloop.contract.metrics import METRICS
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
-from operations.baselines import run_baselines
 from operations.permutation_importance import run_importance
+from operations.recorded_baselines import run_baselines
 from operations.retraining.decision_folder import load_rows
 from operations.retraining.record import Plan, RetrainRecord
 from operations.retraining.selection import best_of, outcome_of

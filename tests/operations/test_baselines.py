@@ -19,10 +19,10 @@ from operations.baselines import (
     baselines,
     beside_words,
     difference_words,
-    run_baselines,
     split_baselines,
 )
 from operations.evaluation import exported_rows
+from operations.recorded_baselines import run_baselines
 from tests.exports import export_frame, month_export, settings_in
 from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.evaluation.gate import GateReport, check_gate

@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 from lakehouse.gold.export import export
 from lakeloop.clock import set_clock
 from lakeloop.gate_check import GateCheck
-from operations.baselines import run_baselines
 from operations.delivery import generate
+from operations.recorded_baselines import run_baselines
 from tests.lakes import OwnLake
 from tests.shops import shops_in
 from tfx_pipeline.evaluation.gate import NAIVE

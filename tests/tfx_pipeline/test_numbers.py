@@ -15,7 +15,7 @@ from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.model_input import model_columns
 from lakeloop.use_case import UseCase, open_use_case
-from operations.baselines import run_baselines
+from operations.recorded_baselines import run_baselines
 from tests.exports import settings_in
 from tests.tfx_pipeline.trained import Trained, served, train
 from tfx_pipeline.evaluation.validate import validate_model

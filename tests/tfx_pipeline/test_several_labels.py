@@ -12,9 +12,9 @@ import pytest
 from lakeloop.exceptions import WrongUseError
 from lakeloop.label_sets import has_labels, set_ids
 from lakeloop.use_case import open_use_case
-from operations.baselines import run_baselines
 from operations.comparison import compare_variants, read_variant
 from operations.performance import calibrate_version
+from operations.recorded_baselines import run_baselines
 from operations.scoring import classes_of, given_of
 from tests.exports import settings_in
 from tests.tfx_pipeline.trained import Trained, served, train

@@ -13,9 +13,9 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.model_card import read_model_card
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.baselines import run_baselines
 from operations.evaluation import exported_rows
 from operations.performance import calibrate_version
+from operations.recorded_baselines import run_baselines
 from operations.retraining.selection import EvaluationRows
 from operations.scoring import classes_of, given_of
 from tests.exports import settings_in

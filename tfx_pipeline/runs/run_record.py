@@ -73,7 +73,8 @@ class Trained(FrozenModel, extra="ignore"):
 class SliceScore(FrozenModel, extra="ignore", populate_by_name=True, serialize_by_alias=True):
     """TFMA's metric on the eval rows with one value of a feature; `feature` and `value` are '' for all rows.
 
-    `champion_score` is on the same rows, None without a champion. `failed`: "bounds", "champion" or both. Records have
+    On the same rows `champion_score`, None without a champion, and `persistence_score`, of what the rows have now, None
+    where no feature says it. `failed`: "bounds", "champion" or both. Records have
     the names of when every metric was the accuracy.
     """
 
@@ -82,6 +83,7 @@ class SliceScore(FrozenModel, extra="ignore", populate_by_name=True, serialize_b
     rows: int
     score: float = Field(alias="accuracy")
     champion_score: float | None = Field(None, alias="champion_accuracy")
+    persistence_score: float | None = None
     failed: tuple[Literal["bounds", "champion"], ...] = ()
 
 

@@ -55,6 +55,17 @@ def test_it_has_the_fields_headings_and_the_contracts_own_words(contract: Contra
     assert "units 100" in words(card, "Model details") and "high, medium, low" in words(card, "Model details")
 
 
+def test_groups_are_told_beside_what_their_rows_have_now_where_a_feature_says_it(contract: Contract) -> None:
+    run = sliced(contract)
+    assert run.evaluation is not None and "what they have now" not in words(card_document(CardFacts(contract, run)))
+    whole, part = run.evaluation.slices
+    told = (whole.model_copy(update={"persistence_score": 0.75}), part)
+    beaten = run.model_copy(update={"evaluation": run.evaluation.model_copy(update={"slices": told})})
+    said = words(card_document(CardFacts(contract, beaten)))
+    assert "| with 95 % | what they have now | champion before it" in said
+    assert "all rows | 293 | 0.8800 | 0.838 to 0.912 | 0.7500 | \ntraining = 1 | 51 | 0.8000 | " in said
+
+
 def test_what_the_contract_does_not_say_is_said_to_be_unsaid(churn: Contract) -> None:
     card = card_document(CardFacts(churn, record(churn, 16, "5")))
     for key in ("intended_use", "not_for", "ethics", "limits"):
