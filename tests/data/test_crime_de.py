@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.read.clusters import read_clusters
 from lakeloop.own_code import load_function
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
 from operations.fetching.fetched_history import fetch_history
 from operations.history import history_periods, history_rows
+from operations.lineage.affected import affected_by
 from tests.lakes import OwnLake
 
 PACKAGE = find_spec("if_license_plates_could_talk")
@@ -115,6 +117,21 @@ def test_a_year_of_the_fetched_history_has_what_gold_has(lake: OwnLake, tmp_path
     for name in ("cases", "people", "density", "income", "cleared_now", "clear_up_ahead"):
         assert np.allclose(known[name].astype(float), gold[name].astype(float), equal_nan=True), name
     assert (known["state"].fillna("") == gold["state"].fillna("")).all()
+
+
+def test_districts_are_clustered_and_a_file_names_the_clusters_with_its_values(lake: OwnLake) -> None:
+    found = read_clusters(lake)
+    things = [thing for one in found.clusters for thing in one.things]
+    assert 4 <= len(found.clusters) <= 6 and found.periods == ("2015", "2017")
+    assert len(things) + len(found.left_out) == 401 and len(found.left_out) < 10
+    assert len(found.columns) == 2 + lake.rows("silver/crimes").query("year > '2014'")["offence"].nunique()
+    berlin = next(one for one in found.clusters if "11000" in one.things)
+    density = {one.number: one.centre["density"] for one in found.clusters}
+    assert density[berlin.number] > sorted(density.values())[1], "with towns"
+    for file in ("crimes-2017.csv", "land-2017.csv"):
+        assert affected_by(lake, file)[0].clusters == (found.version,), file
+    for file in ("crimes-2014.csv", "land-2014.csv", "schools-2017.csv"):
+        assert affected_by(lake, file)[0].clusters == (), file
 
 
 def test_what_was_mended_says_where_districts_and_numbers_were_written_otherwise(lake: OwnLake) -> None:
