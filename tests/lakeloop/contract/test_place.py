@@ -71,8 +71,8 @@ def test_a_feature_is_a_place_without_another_column(tmp_path: Path) -> None:
         ("{column: room, shapes: a.json, by: room}", "splits the rows of a place by where they are"),
         ("{column: room, shapes: a.json, total: all}", "are of the values of `by`, and there is none"),
         (
-            "{column: town, shapes: a.json, by: room, total: sweet}",
-            "`sweet` is no value of `room`; did you mean `suite`?",
+            "{column: town, shapes: a.json, by: room, total: suit}",
+            "`suit` is no value of `room`; did you mean `suite`?",
         ),
         ("{column: town, shapes: a.json, by: room, by_names: {attic: a}}", "`attic` is no value of `room`; it has "),
         ("{longitude: room, latitude: nights, cell: 1}", "`room` is categorical, and a longitude is a number"),
