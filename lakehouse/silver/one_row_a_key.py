@@ -34,7 +34,8 @@ def ranked_by_key(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
 def ranked_good(bronze: DataFrame, validation: Validation) -> DataFrame:
     """Good rows, as delivered, ranked by the values that tell them apart: two texts can be one, as 7 and 7.0 are."""
     told = {f"_told{number}": value for number, value in enumerate(validation.told_apart)}
-    return ranked_by_key(bronze.where(validation.good).withColumns(told), list(told)).drop(*told)
+    good = validation.readable(bronze).where(validation.good).withColumns(told)
+    return ranked_by_key(good, list(told)).drop(*told, *validation.numbers)
 
 
 def newest_by_key(ranked: DataFrame) -> DataFrame:

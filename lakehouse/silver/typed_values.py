@@ -3,6 +3,8 @@
 Pandas' twin is `operations.typed_rows`; both follow `lakeloop.delivered_values`.
 """
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column as Expression
 from pyspark.sql import functions as sf
 
@@ -28,6 +30,7 @@ TOO_FINE = rf"\.[0-9]{{{DECIMAL_PLACES}}}[0-9]*[1-9]"
 FINEST = "decimal(38,28)"
 USUAL = Spelling()
 WITH_POINT = ("float", "decimal")
+NUMBERS = ("int", *WITH_POINT)
 
 
 def delivered_value(contract: Contract, name: str, column: Column, spelling: Spelling) -> Expression:
@@ -58,15 +61,37 @@ def given(name: str, spelling: Spelling = USUAL) -> Expression:
     return sf.when(~sf.coalesce(sf.trim(text).isin(*spelling.missing), sf.lit(False)), text)
 
 
+def written_otherwise(spelling: Spelling) -> bool:
+    """Whether numbers are written in another way than the contract means them."""
+    return bool(spelling.unit or spelling.thousands or spelling.decimal != ".")
+
+
+def usual_numbers(spellings: Mapping[str, Spelling]) -> dict[str, Expression]:
+    """The columns, by their names in a row, in which `number_of` finds these numbers in the usual spelling."""
+    otherwise = {name: spelling for name, spelling in spellings.items() if written_otherwise(spelling)}
+    return {_usual(name): number_text(given(name, spelling), spelling) for name, spelling in otherwise.items()}
+
+
+def number_of(name: str, spelling: Spelling = USUAL) -> Expression:
+    """A delivered number in the usual spelling; of one that is written otherwise, the column that has it.
+
+    What is made of a number mentions it more than a hundred times, and Spark plans and compiles each mention: spelled
+    out in each, the numbers of a table with seven columns filled Spark's memory.
+    """
+    return sf.col(quoted(_usual(name))) if written_otherwise(spelling) else number_text(given(name, spelling))
+
+
+def _usual(name: str) -> str:
+    return f"_number_{name}"
+
+
 def number_text(text: Expression, spelling: Spelling = USUAL) -> Expression:
     """The text without white space of any kind around it. Most texts have none and are not searched for it.
 
-    Of a number that is written otherwise than usual, the usual spelling; null where it could be read in two ways. There
-    each text is searched in any case, and is mentioned as seldom as can be: what is made of it mentions this a dozen
-    times for each column, and Spark plans each mention anew.
+    Of a number that is written otherwise than usual, the usual spelling; null where it could be read in two ways.
     """
     number = sf.regexp_replace(text, BLANKS, "")
-    if not (spelling.unit or spelling.thousands or spelling.decimal != "."):
+    if not written_otherwise(spelling):
         bare = sf.left(text, sf.lit(1)).between("+", "9") & sf.right(text, sf.lit(1)).between("+", "9")
         return sf.when(bare, text).otherwise(number)
     if spelling.unit:
@@ -114,7 +139,7 @@ def typed_value(name: str, column: Column, spelling: Spelling = USUAL, zone: str
         if column.type == "date":
             return moment(text, column.written, "UTC").cast("date")
         return moment(text, column.written, zone)
-    number = number_text(text, spelling)
+    number = number_of(name, spelling)
     if column.type == "float":
         return number.try_cast("double")
     if column.type == "decimal":

@@ -7,7 +7,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.silver.typed_values import typed_value
+from lakehouse.silver.typed_values import typed_value, usual_numbers
 from lakehouse.silver.validation import fits
 from lakeloop.contract import Column, Contract
 from lakeloop.contract.read import Spelling
@@ -65,13 +65,15 @@ def test_spark_and_memory_read_every_text_alike(spark: SparkSession, contract: C
         )
         for name in ("float", "int", "bool", "string")
     }
-    frame = spark.createDataFrame([(place, text) for place, text in enumerate(TEXTS)], ["place", "text"])
+    delivered = {f"text{number}": spelling for number, spelling in enumerate(SPELLINGS)}
+    frame = spark.createDataFrame([(place, *[text] * len(delivered)) for place, text in enumerate(TEXTS)],
+                                  ["place", *delivered]).withColumns(usual_numbers(delivered))  # fmt: skip
     wanted: list[tuple[int, str, Any]] = []
     found = []
     for number, spelling in enumerate(SPELLINGS):
         for kind, column in columns.items():
-            good = fits(contract, "text", column, spelling)
-            value = sf.when(good, typed_value("text", column, spelling))
+            good = fits(contract, f"text{number}", column, spelling)
+            value = sf.when(good, typed_value(f"text{number}", column, spelling))
             found.append(value.alias(f"{kind}{number}"))
             typed = typed_values(pd.Series(TEXTS), column, spelling)
             if column.limits is not None:
