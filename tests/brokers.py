@@ -19,8 +19,9 @@ from lakeloop.topic_client import TopicReader
 from tests.ports import free_port
 from tests.waiting import eventually
 
-JARS = PROJECT / ".tools" / "kafka" / "broker"
-needs_broker = pytest.mark.skipif(not JARS.is_dir(), reason="`make kafka` fetches a broker from Maven")
+KAFKA = PROJECT / ".tools" / "kafka"
+JARS = KAFKA / "broker"
+needs_broker = pytest.mark.skipif(not (KAFKA / ".fetched").is_file(), reason="`make kafka` fetches a broker from Maven")
 
 
 class Broker:
