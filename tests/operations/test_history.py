@@ -142,7 +142,7 @@ def test_what_is_wrong_with_a_history_is_said(replayed: UseCase, tmp_path: Path)
 
 def test_a_contract_has_generator_or_history_not_both(tmp_path: Path) -> None:
     folder = copy_insurance(tmp_path, {"generator: generator.py": "generator: generator.py\nhistory: history"})
-    with pytest.raises(ContractError, match="`generator` draws periods and `history` replays them; keep one"):
+    with pytest.raises(ContractError, match="history: replays periods, and `generator` draws them"):
         open_use_case(load_settings(home=tmp_path / "home", use_case="insurance", use_cases=folder))
 
 
