@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from lakeloop.file_lock import in_turn
 
 BEING_PUSHED = ".being-pushed-"
-PUSH_LOCK = ".push.lock"
 
 
 @contextmanager
@@ -19,7 +18,7 @@ def push_folder(folder: Path) -> Iterator[Path]:
     Pushes take turns, so that one which is there already was left by a push that was killed: it is cleared away.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with in_turn(folder / PUSH_LOCK):
+    with in_turn(folder.with_name(f".{folder.name}.push.lock")):  # in the folder are versions alone
         for left in folder.glob(f"{BEING_PUSHED}*"):
             shutil.rmtree(left, ignore_errors=True)  # what cannot be removed is in nobody's way
         with TemporaryDirectory(prefix=BEING_PUSHED, dir=folder) as beside:
