@@ -68,17 +68,29 @@ def make_topic(topic: RequestTopic, seconds: float = ANSWER_SECONDS) -> None:
 
 
 def topic_id(topic: RequestTopic, seconds: float = ANSWER_SECONDS) -> str:
-    """What tells this topic from a deleted one of the same name; '' where it is not there. Raises BrokerError."""
+    """What tells this topic from a deleted one of the same name; '' where it is not there. Raises BrokerError.
+
+    Letters, digits, - and _, as Kafka's own tools write it: it may be a part of a file's name.
+    """
     admin = AdminClient(client_options(topic.servers))  # what it is asked ends with it
     described = admin.describe_topics(Topics([topic.name]), request_timeout=seconds)
     try:
-        return str(described[topic.name].result(seconds).topic_id)
+        return file_name_part(str(described[topic.name].result(seconds).topic_id))
     except KafkaException as error:
         if error.args[0].code() in _ABSENT:
             return ""
         raise BrokerError(topic.servers, error) from None
     except TimeoutError as error:
         raise BrokerError(topic.servers, error) from None
+
+
+def file_name_part(number: str) -> str:
+    """A number in base64 as it may stand in a file's name.
+
+    >>> file_name_part("0/f+A==")
+    '0_f-A'
+    """
+    return number.rstrip("=").translate(str.maketrans("+/", "-_"))
 
 
 def send(topic: RequestTopic, lines: Iterable[bytes]) -> None:
@@ -151,15 +163,15 @@ class TopicReader:
         """What has come, in the order of each partition, and nothing after so long. Raises BrokerError."""
         self._told = None
         messages = self._consumer.consume(AT_A_TIME, seconds)
-        for message in messages:
-            if (error := message.error()) is not None:
-                raise BrokerError(self._topic.servers, error)
-        if not messages and self._told is not None:
-            raise BrokerError(self._topic.servers, self._told)
-        return [
+        errors = [error for message in messages if (error := message.error()) is not None]
+        found = [
             TopicLine(message.partition(), message.offset(), message.value() or b"")  # type: ignore[arg-type]
             for message in messages
+            if message.error() is None
         ]
+        if not found and (errors or self._told is not None):  # what came beside an error counts, and is not asked again
+            raise BrokerError(self._topic.servers, errors[0] if errors else self._told)
+        return found
 
     def lines(self, spans: Mapping[int, Span], seconds: float = 60.0) -> Iterator[TopicLine]:
         """All there is in these spans. Raises BrokerError, too where no record comes for so long."""

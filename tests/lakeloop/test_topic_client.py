@@ -13,6 +13,7 @@ from lakeloop.topic_client import (
     Span,
     TopicReader,
     client_options,
+    file_name_part,
     make_topic,
     newest_spans,
     send,
@@ -48,6 +49,10 @@ def test_the_setting_names_brokers_and_a_prefix(setting: str, topic: RequestTopi
 def test_a_setting_that_names_none_is_refused(setting: str) -> None:
     with pytest.raises(WrongUseError, match=r"LAKELOOP_BROKER is .*: it has to be kafka://HOST:PORT"):
         load_settings(broker=setting)
+
+
+def test_a_topics_id_may_be_a_part_of_a_files_name() -> None:
+    assert file_name_part("vRk0/a+3QAGCBo8hw/Zu+w==") == "vRk0_a-3QAGCBo8hw_Zu-w"
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 from pyspark.sql import SparkSession
 
 from lakehouse.bronze.elsewhere import deliver_new
@@ -36,7 +36,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture
 def topic(broker: Broker, request: pytest.FixtureRequest) -> RequestTopic:
-    return RequestTopic(broker.servers, request.node.originalname[:100])
+    """Of one partition, so that all that is sent at once lands as one file."""
+    made = RequestTopic(broker.servers, request.node.originalname[:100])
+    admin = AdminClient(client_options(broker.servers))
+    admin.create_topics([NewTopic(made.name, 1)])[made.name].result(30)
+    return made
 
 
 @pytest.fixture
