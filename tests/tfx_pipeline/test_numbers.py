@@ -140,7 +140,7 @@ def test_trees_of_numbers_pass_the_gate_and_are_served_with_intervals(trained: T
     lines = {node.node: node.result for node in record.nodes}
     assert "iterations of 1,208 rows" in lines["Trainer"] and "validation mean absolute error" in lines["Trainer"]
     assert lines["InfraValidator"] == "the model server answered 100 rows"
-    labels, outputs = Trained(alone, trained.manifest, record).asked(0)
+    labels, outputs = asked(Trained(alone, trained.manifest, record), 0)
     inside = (labels >= outputs["lower"]) & (labels <= outputs["upper"])
     assert inside.mean() == pytest.approx(0.8, abs=0.07) and outputs["lower"].min() >= 0
     baselines = run_baselines(alone, record).baselines
@@ -155,7 +155,7 @@ def test_counts_are_fitted_by_their_deviance_and_neither_they_nor_their_interval
     record = run_pipeline(alone, run_parameters(alone.contract, trained.manifest, {}))
     report = record.gate
     assert record.blessed and report is not None and report.metric == "mean_poisson_deviance", report
-    labels, outputs = Trained(alone, trained.manifest, record).asked(0)
+    labels, outputs = asked(Trained(alone, trained.manifest, record), 0)
     for name in ("lower", "prediction", "upper"):
         assert outputs[name].min() >= 0
     assert outputs["prediction"].min() > 0, "a mean, which is never none"
