@@ -183,7 +183,8 @@ def test_an_event_airflow_was_never_told_of_wakes_the_next_run_too(
     run = watch.next_run("insurance_retrain", 60)
     assert not watch.follow(run, until="why").ended
     told = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
-    assert told[:2] == ["insurance_retrain", "why"], "on a busy machine the next has ended by the same look"
+    by_the_same_look = ["plan"]  # which follows at once, and no other
+    assert told in (["insurance_retrain", "why"], ["insurance_retrain", "why", *by_the_same_look])
     missed = airflow.happens("f2", post=False)
     runs = airflow.quiet(before)
     assert [run["state"] for run in runs] == ["success", "success"]
